@@ -1,0 +1,1 @@
+"""Measures of error and the statistics that decide claims."""

@@ -1,0 +1,1 @@
+"""Networks, each a module without loss, optimiser, device or file access inside."""

@@ -1,0 +1,1 @@
+"""One thin layer a paper: settings, recipe, checks."""

@@ -1,0 +1,1 @@
+"""DeepSPIO: concentration of iron-oxide particles from View Line images (002)."""

@@ -1,0 +1,1 @@
+"""Objects to be imaged: shapes, concentrations, anatomies."""

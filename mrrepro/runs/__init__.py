@@ -1,0 +1,1 @@
+"""How a result is made: settings, stages, artifacts, receipts, checks and the ledger."""

@@ -1,0 +1,1 @@
+"""Forward models: from an object to the data of a scanner."""

@@ -1,0 +1,1 @@
+"""Solvers of field equations and of inverse problems."""
