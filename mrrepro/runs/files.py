@@ -1,0 +1,151 @@
+"""Atomic writes: a file is there whole, with what it should hold, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+_UNFINISHED = ".unfinished-"
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when the block ends without an error.
+
+    The bytes are flushed to the disk before the name is given, so that neither a kill nor a loss of power leaves
+    a half-written file under ``path``; what was there before stays until then.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.parent / f"{_UNFINISHED}{path.name}-{uuid.uuid4().hex[:8]}"
+    try:
+        with unfinished.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, where the system can."""
+    if os.name == "nt":
+        return
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def drop_unfinished(folder: Path) -> None:
+    """Remove what killed writers left in a folder and below."""
+    for path in folder.rglob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            path.unlink()
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write text atomically, in UTF-8 with Unix line ends."""
+    with atomic_file(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def canonical_json(document: object) -> str:
+    """Give one text per JSON value: sorted keys, no spaces, no NaN or infinity."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def write_json(path: Path | str, document: object) -> None:
+    """Write JSON atomically, indented so that a person can read and compare it."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON; ``ValueError`` names the file and the place where it breaks off."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is no valid JSON ({error}); it was truncated or altered.") from None
+
+
+def write_arrays(path: Path | str, **arrays: np.ndarray[Any, Any]) -> None:
+    """Write named arrays atomically as a compressed ``.npz``; object arrays are refused."""
+    for name, array in arrays.items():
+        if np.asarray(array).dtype.hasobject:
+            raise ValueError(f"{name} must be an array of numbers or text, but holds Python objects.")
+    with atomic_file(path) as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+
+def read_arrays(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
+    """Read the named arrays of an ``.npz``."""
+    with np.load(Path(path), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def write_tensors(
+    path: Path | str, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write named tensors atomically as safetensors, with text metadata (the settings of the network, as JSON)."""
+    from safetensors.torch import save
+
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_file(path) as stream:
+        stream.write(save(held, metadata=dict(metadata or {})))
+
+
+def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """Read the tensors of a safetensors file, on the CPU, and its metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as archive:
+            return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path} is no whole safetensors file ({error}).") from None
+
+
+def sha256_of(path: Path | str) -> str:
+    """SHA-256 of a file, as hexadecimal text."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_of(document: object) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(canonical_json(document).encode("utf-8")).hexdigest()
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Add ``digest``, a SHA-256 over all the rest, so that an alteration shows.
+
+    It shows accidents and edits by hand; it is no signature, for anyone can compute it anew.
+    """
+    content = {key: value for key, value in document.items() if key != "digest"}
+    return {**content, "digest": digest_of(content)}
+
+
+def seal_holds(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document is as `sealed` left it."""
+    content = {key: value for key, value in document.items() if key != "digest"}
+    try:
+        return document.get("digest") == digest_of(content)
+    except ValueError:  # NaN written by hand
+        return False
