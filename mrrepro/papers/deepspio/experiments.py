@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mrrepro.constants import VACUUM_PERMEABILITY
 from mrrepro.metrics.errors import best_constant_nmae, nmae, roi_mean
 from mrrepro.papers.deepspio.settings import (
     BodySettings,
@@ -145,7 +144,7 @@ def scaled_field(context: StageContext[Experiment]) -> None:
     simulator = settings.simulator(context.device)
     generator = np.random.default_rng(context.derived_seed("scaled field"))
     low, high = settings.bodies.distribution().concentration
-    middle = math.sqrt(low * high) if low > 1 else 0.5 * (low + high)
+    middle = 0.5 * (low + high)
     distribution = replace(settings.bodies.distribution(), concentration=(middle, middle), count=(1, 1))
     rows = []
     for _ in context.progress(range(settings.evaluation.scaled_shapes), description="scaled field"):
@@ -172,12 +171,10 @@ def air_sphere(context: StageContext[Experiment]) -> None:
     projections, air = simulator.project((Body(air_shape, 1.0),))
     images, truths = [], []
     for cgs in (0.0, *AIR_CGS):
-        # mu_0 M of the air, 4 pi chi_cgs B_0, in the unit in which the iron's projections are.
-        equivalent = 4 * math.pi * cgs * MAIN_FIELD / VACUUM_PERMEABILITY / settings.iron.saturation_magnetisation
+        of_air = simulator.kernel.field(projections) * (4 * math.pi * cgs * MAIN_FIELD)
         for concentration in AIR_CONCENTRATIONS:
             own, central = simulator.project((Body(Cylinder((-6e-3, 0.0, -4e-3), 3.5e-3, 16e-3, "y"), concentration),))
-            field = simulator.field(own + equivalent * projections)
-            images.append(simulator.images(field, central, density * (1.0 - air)))
+            images.append(simulator.images(simulator.field(own) + of_air, central, density * (1.0 - air)))
             truths.append(central)
     stacked, truth = torch.stack(images), torch.stack(truths)
     estimate = predict(network, stacked)

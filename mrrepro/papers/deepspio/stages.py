@@ -25,8 +25,8 @@ from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import read_arrays, write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.simulators.spio_samples import Batch, SampleStream, SpioSimulator
+from mrrepro.training.checkpoints import load_network, save_network
 from mrrepro.training.losses import SquareThenAbsolute
-from mrrepro.training.networks import load_network, save_network
 from mrrepro.training.tasks import SupervisedTask
 from mrrepro.training.trainer import fit
 
@@ -105,15 +105,15 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
     torch.manual_seed(context.derived_seed("weights"))
     choice = settings.network.network()
     plan = training.plan()
+    network = build_network(choice)
     task = SupervisedTask(
-        build_network(choice),
+        network,
         SquareThenAbsolute(training.steps, training.square_fraction),
         plan,
-        target=None,
-        validation=lambda network: {"score": float(nmae(predict(network, unseen.images), unseen.concentration).mean())},
+        target=network.target,  # type: ignore[arg-type]
+        validation=lambda net: {"score": float(nmae(predict(net, unseen.images), unseen.concentration).mean())},
         settings={"settings": asdict(settings), "seed": context.seed},
     )
-    task.target = task.network.target  # type: ignore[assignment]
     record = fit(
         task, batches_of(stream, training), plan, context.workspace, device=device, progress=context.show_progress
     )
@@ -166,8 +166,7 @@ def trained_network(artifact: Artifact, device: str = "cpu") -> nn.Module:
 
 def read_network(path: Path) -> nn.Module:
     """A network from its file, in evaluation mode."""
-    network, _ = load_network(path, lambda settings: build_network(NetworkSettings.from_mapping(settings)))
-    return network.eval()
+    return load_network(path, lambda settings: build_network(NetworkSettings.from_mapping(settings))).network
 
 
 def concatenated(batches: list[Batch]) -> Batch:
