@@ -16,11 +16,8 @@ def require_finite(name: str, array: Array, remedy: str = "remove or mask NaN an
     """Raise ``ValueError`` when ``array`` holds a NaN or an infinity."""
     finite = torch.isfinite(array) if isinstance(array, torch.Tensor) else np.isfinite(array)
     if not bool(finite.all()):
-        bad = int((~finite).sum())
-        raise ValueError(
-            f"{name} must be finite, but {bad} of {finite.numel() if isinstance(finite, torch.Tensor) else finite.size} "
-            f"values are NaN or infinite: {remedy}."
-        )
+        bad, total = int((~finite).sum()), math.prod(finite.shape)
+        raise ValueError(f"{name} must be finite, but {bad} of {total} values are NaN or infinite: {remedy}.")
 
 
 def require_range(
@@ -45,7 +42,9 @@ def require_range(
 def require_shape(name: str, array: Array, shape: Sequence[int | None], remedy: str = "") -> None:
     """Raise ``ValueError`` unless ``array`` has this shape; ``None`` stands for any length."""
     found = tuple(array.shape)
-    if len(found) != len(shape) or any(want is not None and want != got for want, got in zip(shape, found, strict=True)):
+    if len(found) != len(shape) or any(
+        want is not None and want != got for want, got in zip(shape, found, strict=True)
+    ):
         wanted = "(" + ", ".join("any" if want is None else str(want) for want in shape) + ")"
         hint = f": {remedy}" if remedy else ""
         raise ValueError(f"{name} must have shape {wanted}, but has {found}{hint}.")

@@ -123,7 +123,8 @@ def load_volume(path: Path) -> Float[np.ndarray, "x y z"]:
         raise ValueError(
             f"{path} must hold a 3D volume, but has shape {data.shape}: split the file into 3D volumes first."
         )
-    if int(image.header["qform_code"]) == 0 and int(image.header["sform_code"]) == 0:
+    header = image.header
+    if int(header["qform_code"]) == 0 and int(header["sform_code"]) == 0:  # type: ignore[index]
         raise ValueError(
             f"{path} has no affine (qform and sform codes are 0), so its orientation is unknown: write one with the "
             "tool that made the file."

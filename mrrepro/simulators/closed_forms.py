@@ -83,7 +83,7 @@ def finite_cylinder_field(
     return np.array([_transverse(p[across], p[along], p[2], radius, length) for p in points])
 
 
-def _axial(point: Float[np.ndarray, "3"], radius: float, length: float) -> float:
+def _axial(point: Float[np.ndarray, 3], radius: float, length: float) -> float:
     """Two discs of charge +-1 at z = +-length/2."""
     lateral = float(np.hypot(point[0], point[1]))
 

@@ -7,6 +7,7 @@ would have drawn, and no sample is ever stored.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from mrrepro.phantoms.shapes import (
     occupancy,
     voxel_box,
 )
-from mrrepro.simulators.dipole_field import slice_kernel
+from mrrepro.simulators.dipole_field import require_uncut, slice_kernel
 from mrrepro.simulators.view_line import Excitation, ViewLineSequence, simulate_view_lines
 from mrrepro.validation import require_finite, require_range, require_shape
 
@@ -56,7 +57,7 @@ class IronOxide:
         """mu_0 M per concentration [T m^3/kg]; SPIO is saturated at 7 T, so M does not depend on B_0."""
         return VACUUM_PERMEABILITY * self.saturation_magnetisation
 
-    def remaining_signal(self, concentration: Float[Tensor, "..."], echo_time: float) -> Float[Tensor, "..."]:
+    def remaining_signal(self, concentration: Float[Tensor, ...], echo_time: float) -> Float[Tensor, ...]:
         """exp(-TE r_2 C): what transverse relaxation leaves at the echo."""
         rate = self.transverse_relaxivity / IRON_MOLAR_MASS
         return torch.exp(concentration * (-echo_time * rate))
@@ -200,9 +201,7 @@ class SpioSimulator:
         remaining = self.iron.remaining_signal(concentration, self.sequence.echo_time)
         return simulate_view_lines(Excitation(field, spin_density * remaining), self.sequence)
 
-    def simulate(
-        self, samples: list[tuple[Body, ...]], spin_density: Float[Tensor, "batch x z"]
-    ) -> Batch:
+    def simulate(self, samples: Sequence[tuple[Body, ...]], spin_density: Float[Tensor, "batch x z"]) -> Batch:
         """A batch of samples, one tuple of bodies each.
 
         Raises
@@ -220,9 +219,7 @@ class SpioSimulator:
             images.append(self.images(field, maps[-1], spin_density[part].to(self.device)))
         return Batch(torch.cat(images), torch.cat(maps))
 
-    def simulate_volume(
-        self, concentration: Float[Tensor, "x slabs z"], spin_density: Float[Tensor, "x z"]
-    ) -> Batch:
+    def simulate_volume(self, concentration: Float[Tensor, "x slabs z"], spin_density: Float[Tensor, "x z"]) -> Batch:
         """One sample from a concentration map of one's own.
 
         Parameters
@@ -236,8 +233,6 @@ class SpioSimulator:
         ValueError
             If the map is empty, negative, not finite, above 200 kg/m^3, of another size or cut by the grid.
         """
-        from mrrepro.simulators.dipole_field import require_uncut
-
         checked_concentration(concentration, self.sequence.size)
         require_uncut("concentration", concentration)
         slabs = concentration.shape[1]

@@ -134,9 +134,7 @@ def _profile(thickness: float, gradient: float, reach: float) -> Float[np.ndarra
 
 
 @functools.lru_cache(maxsize=16)
-def _profile_table(
-    thickness: float, gradient: float, reach: float, device: torch.device
-) -> Float[Tensor, " samples"]:
+def _profile_table(thickness: float, gradient: float, reach: float, device: torch.device) -> Float[Tensor, " samples"]:
     return torch.tensor(_profile(thickness, gradient, reach), dtype=torch.float32, device=device)
 
 
@@ -187,9 +185,11 @@ def simulate_view_lines(excitation: Excitation, sequence: ViewLineSequence) -> F
         raise ValueError(f"spin_density must not be negative, but its lowest value is {float(density.min()):g}.")
     batch = field.shape[:-2]
     rows = math.prod(batch) * size
-    return _push_forward(field.reshape(rows, size), density.reshape(rows, size), sequence, voxel).reshape(
-        *batch, size, 2, size
-    ).transpose(-3, -2)
+    return (
+        _push_forward(field.reshape(rows, size), density.reshape(rows, size), sequence, voxel)
+        .reshape(*batch, size, 2, size)
+        .transpose(-3, -2)
+    )
 
 
 def _push_forward(
@@ -205,14 +205,18 @@ def _push_forward(
     fine_field = _between_pixels(field, per_pixel)
     centred = (position - size // 2) * voxel
     spacing = sequence.line_spacing
-    excited = torch.add(centred / spacing + (sequence.line_count - 1) / 2, fine_field, alpha=1.0 / (sequence.slice_gradient * spacing))
+    excited = torch.add(
+        centred / spacing + (sequence.line_count - 1) / 2, fine_field, alpha=1.0 / (sequence.slice_gradient * spacing)
+    )
     line = excited.round()
     distance = excited.sub_(line).abs_()
     table = _profile_table(sequence.line_thickness, sequence.slice_gradient, spacing / 2, device)
     weight = table[distance.mul_(2 * (PROFILE_SAMPLES - 1)).to(torch.int32)]
     weight.mul_(density.repeat_interleave(per_pixel, dim=1))
     fine = READOUT_OVERSAMPLING * size
-    landing = torch.add(position * READOUT_OVERSAMPLING, fine_field, alpha=READOUT_OVERSAMPLING / (sequence.readout_gradient * voxel))
+    landing = torch.add(
+        position * READOUT_OVERSAMPLING, fine_field, alpha=READOUT_OVERSAMPLING / (sequence.readout_gradient * voxel)
+    )
     inside = (line >= 0) & (line <= sequence.line_count - 1) & (landing >= 0) & (landing < fine - 1)
     weight.mul_(inside)
     landing.clamp_(0, fine - 2)

@@ -27,7 +27,9 @@ def test_without_field_the_lines_stand_where_they_were_excited():
         for position in SEQUENCE.line_positions()[parity::2][1:-1]:
             near = np.abs(axis - position) < 1.95e-3  # up to where the next line of this parity begins
             found = stripe_centroid(row[near], axis[near])
-            assert abs(found - position) < 0.04e-3  # a tenth of a pixel (ringing below the threshold): no half-pixel slip
+            assert (
+                abs(found - position) < 0.04e-3
+            )  # a tenth of a pixel (ringing below the threshold): no half-pixel slip
     assert result.sum(dim=0).max() == pytest.approx(1.0, abs=0.1)  # the point spread overshoots by up to 9%
 
 

@@ -92,7 +92,7 @@ def stripe_centroid(signal: np.ndarray, axis: np.ndarray) -> float:
 
 
 def wavelet_roundtrip_deviation() -> float:
-    """Largest difference of a random map and its synthesis from its coefficients, in float32, relative to its maximum."""
+    """Largest difference of a random map and its synthesis, in float32, relative to its maximum."""
     maps = torch.randn(4, 256, 256, generator=torch.Generator().manual_seed(0))
     return float((synthesise(analyse(maps, DB4), DB4) - maps).abs().max() / maps.abs().max())
 

@@ -65,7 +65,7 @@ class Experiment:
 
 
 def held_out(context: StageContext[Experiment]) -> None:
-    """Experiments 1 and 2: new bodies on test images, on training images, on drawn breasts, and with another sigma_s."""
+    """Experiments 1 and 2: new bodies on test and training images, on drawn breasts, with another sigma_s."""
     settings, network = context.settings, trained_network(context.inputs["deepspio/training"], context.device)
     images = {name: torch.tensor(a) for name, a in context.inputs["deepspio/images"].arrays("images.npz").items()}
     generator = np.random.default_rng(context.derived_seed("breasts"))

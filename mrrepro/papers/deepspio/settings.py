@@ -71,8 +71,12 @@ class IronSettings:
 class BodySettings:
     """The random bodies of a sample; their geometry is that of section 3.2."""
 
-    lowest_concentration: float = setting(0.22, "lowest concentration", source="Section 3.2", unit="ug/mm^3", low=0.01, high=200)
-    highest_concentration: float = setting(17.5, "highest concentration", source="Section 3.2", unit="ug/mm^3", low=0.01, high=200)
+    lowest_concentration: float = setting(
+        0.22, "lowest concentration", source="Section 3.2", unit="ug/mm^3", low=0.01, high=200
+    )
+    highest_concentration: float = setting(
+        17.5, "highest concentration", source="Section 3.2", unit="ug/mm^3", low=0.01, high=200
+    )
     fewest: int = setting(1, "fewest bodies in a sample", source="Section 3.2", low=1, high=20)
     most: int = setting(5, "most bodies in a sample", source="Section 3.2", low=1, high=20)
 
@@ -152,8 +156,12 @@ class EvaluationSettings:
     """Sizes of the experiments."""
 
     samples: int = setting(200, "held-out samples of experiments 1 and 2", low=2, high=100_000)
-    noise_draws: int = setting(10, "draws of noise for each concentration and level", source="Section 5.1", low=2, high=1000)
-    noise_concentrations: int = setting(12, "concentrations from 0.22 to 27.9 ug/mm^3 in the test of noise", low=2, high=200)
+    noise_draws: int = setting(
+        10, "draws of noise for each concentration and level", source="Section 5.1", low=2, high=1000
+    )
+    noise_concentrations: int = setting(
+        12, "concentrations from 0.22 to 27.9 ug/mm^3 in the test of noise", low=2, high=200
+    )
     noise_draws_detail: int = setting(100, "draws of noise at 20.5 ug/mm^3", source="Section 5.1", low=2, high=10_000)
     scaled_shapes: int = setting(24, "bodies whose field is scaled while their void is kept", low=3, high=1000)
 

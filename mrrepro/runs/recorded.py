@@ -1,0 +1,147 @@
+"""Recorded sweeps: variants of a chapter over seeds, made once, kept as small files with what is needed to repeat them.
+
+A file holds one variant at one scale: its overrides, and for each seed the numbers of the recorded stages, the key and
+the code digest of each, device, threads and seconds. The artifacts themselves stay in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrrepro.runs.artifacts import Artifact, ArtifactStore
+from mrrepro.runs.files import read_json, write_json
+from mrrepro.runs.machine import commit
+from mrrepro.runs.settings import ScaledSettings, configure, require_known
+from mrrepro.runs.stages import Stage, make, stage_key
+
+FORMAT = "mrrepro-recorded/1"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A chapter with some settings changed.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, as the file is named.
+    overrides : mapping
+        Settings by dotted name.
+    meaning : str
+        What it shows, in words.
+    """
+
+    name: str
+    overrides: Mapping[str, Any]
+    meaning: str
+
+
+def recorded_folder(paper: str, scale: str) -> Path:
+    """Where the recorded sweeps of a chapter at a scale lie, inside the package."""
+    return Path(__file__).parents[1] / "papers" / paper / "recorded" / scale
+
+
+def variant_named(variants: Sequence[Variant], name: str) -> Variant:
+    """The variant of this name; ``ValueError`` lists the known ones."""
+    require_known("variant", name, [variant.name for variant in variants])
+    return next(variant for variant in variants if variant.name == name)
+
+
+def record(
+    paper: str,
+    variant: Variant,
+    seed: int,
+    *,
+    settings_type: type[ScaledSettings],
+    stages: Sequence[Stage],
+    scale: str,
+    store: ArtifactStore,
+    folder: Path | None = None,
+    device: str | None = None,
+) -> Path:
+    """Make the stages of one variant and seed, and keep their numbers; other seeds of the file stay.
+
+    Returns
+    -------
+    Path
+        The file of the variant.
+    """
+    settings: Any = configure(settings_type, scale, variant.overrides)
+    artifacts = [make(stage, settings, seed, store, device=device) for stage in stages]
+    path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
+    document = read_json(path) if path.exists() else {}
+    runs = {int(run["seed"]): run for run in document.get("runs", [])} if _same(document, variant, scale) else {}
+    runs[seed] = {
+        "seed": seed,
+        "commit": commit(),
+        "stages": {a.stage: _origin(a) for a in artifacts},
+        "numbers": {a.stage: numbers_of(a) for a in artifacts},
+    }
+    write_json(
+        path,
+        {
+            "format": FORMAT,
+            "paper": paper,
+            "variant": variant.name,
+            "meaning": variant.meaning,
+            "scale": scale,
+            "overrides": dict(variant.overrides),
+            "runs": [runs[number] for number in sorted(runs)],
+        },
+    )
+    return path
+
+
+def _same(document: Mapping[str, Any], variant: Variant, scale: str) -> bool:
+    """Whether a file's seeds belong to the variant as it is now."""
+    return document.get("overrides") == dict(variant.overrides) and document.get("scale") == scale
+
+
+def _origin(artifact: Artifact) -> dict[str, Any]:
+    manifest = artifact.manifest
+    return {"key": artifact.key} | {
+        name: manifest[name] for name in ("code", "device", "threads", "seconds", "peak_memory_mib", "created")
+    }
+
+
+def numbers_of(artifact: Artifact) -> dict[str, Any]:
+    """All JSON documents and all arrays of at most 4096 numbers of an artifact, rounded to four digits."""
+    found: dict[str, Any] = {}
+    for name in artifact.manifest["files"]:
+        if name.endswith(".json"):
+            found[name.removesuffix(".json")] = artifact.json(name)
+        elif name.endswith(".npz"):
+            arrays = artifact.arrays(name)
+            found |= {key: _plain(value) for key, value in arrays.items() if value.size <= 4096}
+    return found
+
+
+def _plain(array: np.ndarray[Any, Any]) -> Any:
+    if array.ndim:
+        return [_plain(part) for part in array]
+    value = array.item()
+    return float(f"{value:.4g}") if isinstance(value, float) and np.isfinite(value) else _text_of(value)
+
+
+def _text_of(value: Any) -> Any:
+    return str(value) if isinstance(value, float) else value
+
+
+def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = None) -> list[dict[str, Any]]:
+    """The runs of a variant, by seed; empty where none is recorded at this scale."""
+    path = (folder or recorded_folder(paper, scale)) / f"{variant}.json"
+    return list(read_json(path)["runs"]) if path.exists() else []
+
+
+def stale_stages(run: Mapping[str, Any], stages: Sequence[Stage], settings: object) -> list[str]:
+    """Stages of a recorded run whose key is not what today's code, settings and data would give."""
+    return [
+        stage.name
+        for stage in stages
+        if run["stages"].get(stage.name, {}).get("key") != stage_key(stage, settings, int(run["seed"])).key
+    ]
