@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mrrepro.metrics.errors import best_constant_nmae, nmae, roi_mean
+from mrrepro.metrics.concentration_errors import best_constant, erode, level, nmae, region_of_interest, roi_mean
 from mrrepro.papers.deepspio.settings import (
     BodySettings,
     DeepSpioSettings,
@@ -119,12 +119,12 @@ def _unseen_shapes(context: StageContext[Experiment], settings: Experiment, imag
 def _scores(name: str, batch: Batch, estimate: Tensor) -> dict[str, np.ndarray]:
     """Per sample: NMAE, and the mean of truth and estimate over the region where there is iron."""
     truth = batch.concentration
-    inside = truth > 0.5 * truth.amax(dim=(1, 2), keepdim=True)
+    inside = region_of_interest(truth)
     return {
         f"{name}_nmae": nmae(estimate, truth).cpu().numpy(),
         f"{name}_true_mean": roi_mean(truth, inside).cpu().numpy(),
         f"{name}_estimated_mean": roi_mean(estimate, inside).cpu().numpy(),
-        f"{name}_perfect_shape_nmae": np.float64(best_constant_nmae(truth)),
+        f"{name}_perfect_shape_nmae": np.float64(best_constant(level(truth).cpu().numpy())[1]),
     }
 
 
@@ -152,7 +152,7 @@ def scaled_field(context: StageContext[Experiment]) -> None:
         image = images[generator.integers(images.shape[0])].to(simulator.device)
         field = simulator.field(projections)
         stack = torch.stack([simulator.images(field * f, central, image) for f in FIELD_FACTORS])
-        inside = (central > 0.5 * central.max()).expand(len(FIELD_FACTORS), -1, -1)
+        inside = region_of_interest(central[None]).expand(len(FIELD_FACTORS), -1, -1)
         rows.append(roi_mean(predict(network, stack), inside).cpu().numpy())
     write_arrays(
         context.workspace / "scaled_field.npz",
@@ -209,8 +209,7 @@ def agar_phantom(context: StageContext[Experiment]) -> None:
     samples = [bottle(value, 0.0 if batch == 1 else 3e-3) for batch, value in TABLE_1]
     batch = simulator.simulate(samples, density.expand(len(samples), -1, -1))
     estimate = predict(network, batch.images)
-    peak = batch.concentration.amax(dim=(1, 2), keepdim=True)
-    centre = erode(batch.concentration > 0.5 * peak, round(2e-3 / simulator.sequence.voxel))
+    centre = erode(region_of_interest(batch.concentration), round(2e-3 / simulator.sequence.voxel))
     write_arrays(
         context.workspace / "agar.npz",
         batch=np.array([row[0] for row in TABLE_1]),
@@ -221,13 +220,6 @@ def agar_phantom(context: StageContext[Experiment]) -> None:
         truth=as_float16(batch.concentration),
         estimate=as_float16(estimate),
     )
-
-
-def erode(mask: Tensor, pixels: int) -> Tensor:
-    """The mask without its outermost ``pixels``."""
-    kernel = 2 * pixels + 1
-    outside = torch.nn.functional.max_pool2d((~mask).float()[:, None], kernel, stride=1, padding=pixels)[:, 0]
-    return outside == 0
 
 
 def noise_test(context: StageContext[Experiment]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mrrepro.papers.deepspio.attention import ATTENTION
 from mrrepro.papers.deepspio.experiments import AGAR_PHANTOM, AIR_SPHERE, HELD_OUT, NOISE, SCALED_FIELD, SUMMARY
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import IMAGES, TRAINING
@@ -10,7 +9,7 @@ from mrrepro.runs.recorded import Variant
 
 SETTINGS = DeepSpioSettings
 
-STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, ATTENTION)
+STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
 
 RECORDED = (SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
 """Stages whose numbers a recorded sweep keeps."""
