@@ -4,12 +4,11 @@ import os
 import socket
 from pathlib import Path
 
+import tiny_training as tiny
 import torch
-import torch.multiprocessing
 
 from mrrepro.training import distributed
 from mrrepro.training.trainer import fit
-from tests.training import tiny
 
 
 class Stop(Exception):
@@ -63,7 +62,13 @@ def test_two_processes(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(work, (port, str(tmp_path)), nprocs=2)
+    context = tiny.other_processes()
+    processes = [context.Process(target=work, args=(rank, port, str(tmp_path))) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0, 0]
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     for name in ("plain", "whole", "parts"):  # both processes hold the same bits
         assert all(torch.equal(first[name][key], second[name][key]) for key in first[name]), name

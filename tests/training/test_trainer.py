@@ -1,28 +1,24 @@
 """The loop: interruption leaves no trace, other trainings are refused, errors name the step."""
 
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny_training as tiny
 import torch
 from torch import nn
 
 from mrrepro.training.plan import LearningRateSchedule, TrainingPlan
 from mrrepro.training.tasks import descend
 from mrrepro.training.trainer import fit
-from tests.training import tiny
-
-ROOT = Path(__file__).parents[2]
 
 
-def run_in_subprocess(workspace: Path, deaths: str) -> int:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "tests.training.tiny", str(workspace), deaths]
-    return subprocess.run(command, cwd=ROOT, env=environment, timeout=120, check=False).returncode
+def exit_status(workspace: Path, deaths: str) -> int | None:
+    process = tiny.other_processes().Process(target=tiny.main, args=(str(workspace), deaths))
+    process.start()
+    process.join(120)
+    return process.exitcode
 
 
 def final(workspace: Path):
@@ -34,14 +30,14 @@ def equal_states(one, other) -> bool:
 
 
 def test_killed_runs_end_with_the_same_bits(tmp_path):
-    assert run_in_subprocess(tmp_path / "whole", "never") == 0
+    assert exit_status(tmp_path / "whole", "never") == 0
     killed = tmp_path / "killed"
     died = -signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM
     for deaths in ("11", "w4"):  # in the middle of an interval, and while a checkpoint is written
-        assert run_in_subprocess(killed, deaths) == died
+        assert exit_status(killed, deaths) == died
         assert not (killed / "final.pt").exists()
     assert list((killed / "resume").glob(".*.partial"))
-    assert run_in_subprocess(killed, "never") == 0
+    assert exit_status(killed, "never") == 0
     assert [each.name for each in (killed / "resume").iterdir()] == ["state.safetensors"]
     whole, resumed = final(tmp_path / "whole"), final(killed)
     assert whole["history"] == resumed["history"]
@@ -86,7 +82,6 @@ def test_a_finished_run_is_only_read(tmp_path):
 
 
 def test_the_best_weights_are_kept(tmp_path):
-    scores = iter([3.0, 1.0, 2.0, 5.0])
     states = []
     for keep in ("best", "last"):
         plan = tiny.plan(keep=keep)

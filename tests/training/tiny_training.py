@@ -1,8 +1,8 @@
-"""A task that uses everything a checkpoint must hold, run by several tests and by their subprocesses."""
+"""A task that uses everything a checkpoint must hold, run by several tests, here and in other processes."""
 
+import multiprocessing
 import os
 import signal
-import sys
 from pathlib import Path
 
 import torch
@@ -61,6 +61,7 @@ def task(training_plan, net=None, loss=square, **settings):
 
 def main(workspace: str, deaths: str) -> None:
     """Train; die at the given batch number, or while writing the given checkpoint (``w3``)."""
+    torch.set_num_threads(1)
     kill = getattr(signal, "SIGKILL", signal.SIGTERM)
     written = 0
     if deaths.startswith("w"):
@@ -86,5 +87,10 @@ def main(workspace: str, deaths: str) -> None:
     torch.save({"weights": trained.network.state_dict(), "history": record.history}, Path(workspace) / "final.pt")
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def other_processes():
+    """Processes that start with the modules already there, where the system can do that; none is a fork of this one."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tiny_training", "torch._dynamo"])
+    return context
