@@ -147,8 +147,6 @@ def _restore_optimiser(
     for where, value in entries.items():
         index, key = where.split("/", 1)
         state.setdefault(int(index), {})[key] = value
-    for group in groups:
-        group.update({key: tuple(value) for key, value in group.items() if key == "betas"})
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     for parameter, values in optimiser.state.items():
         for key, value in values.items():

@@ -274,6 +274,32 @@ def test_schedule():
     assert {LearningRateSchedule().factor(step, 10) for step in range(10)} == {1.0}
 
 
+def test_the_rate_follows_the_schedule_also_after_an_interruption(tmp_path):
+    """With the gradient 1, plain descent goes down by the sum of the rates."""
+
+    class Descent:
+        settings = {}  # noqa: RUF012
+
+        def __init__(self):
+            self.modules = {"line": nn.Linear(1, 1, bias=False)}
+            nn.init.zeros_(self.modules["line"].weight)
+            self.optimisers = {"descent": torch.optim.SGD(self.modules["line"].parameters(), lr=2.0)}
+
+        def training_step(self, batch, step):
+            loss = self.modules["line"].weight.sum()
+            descend(loss, self.optimisers["descent"])
+            return {"loss": loss.detach()}
+
+    schedule = LearningRateSchedule(warmup_steps=4)
+    plan = TrainingPlan(steps=8, batch_size=1, schedule=schedule, report_every=1, checkpoint_seconds=0.0)
+    with pytest.raises(Stop):
+        fit(Descent(), interrupted(2, lambda number: None), plan, tmp_path, progress=False)
+    resumed = Descent()
+    fit(resumed, lambda number: None, plan, tmp_path, progress=False)
+    # 2 (1/4 + 2/4 + 3/4 + 1 + 4 times 1)
+    assert resumed.modules["line"].weight.item() == pytest.approx(-13.0)
+
+
 def test_plans_are_checked():
     for wrong in (
         {"steps": 0},
