@@ -74,32 +74,25 @@ def record(
     settings: Any = configure(settings_type, scale, variant.overrides)
     artifacts = [make(stage, settings, seed, store, device=device) for stage in stages]
     path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
-    document = read_json(path) if path.exists() else {}
-    runs = {int(run["seed"]): run for run in document.get("runs", [])} if _same(document, variant, scale) else {}
-    runs[seed] = {
+    run = {
         "seed": seed,
         "commit": commit(),
         "stages": {a.stage: _origin(a) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
-    write_json(
-        path,
-        {
-            "format": FORMAT,
-            "paper": paper,
-            "variant": variant.name,
-            "meaning": variant.meaning,
-            "scale": scale,
-            "overrides": dict(variant.overrides),
-            "runs": [runs[number] for number in sorted(runs)],
-        },
-    )
+    with store.lock(f"{paper}/recorded", f"{scale}-{variant.name}"):
+        _add_run(path, run, {"paper": paper, "variant": variant.name, "scale": scale}, variant)
     return path
 
 
-def _same(document: Mapping[str, Any], variant: Variant, scale: str) -> bool:
-    """Whether a file's seeds belong to the variant as it is now."""
-    return document.get("overrides") == dict(variant.overrides) and document.get("scale") == scale
+def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant: Variant) -> None:
+    """Put one seed into a variant's file; seeds of the variant as it was with other overrides are dropped."""
+    document = read_json(path) if path.exists() else {}
+    same = document.get("overrides") == dict(variant.overrides)
+    runs = {int(old["seed"]): old for old in document.get("runs", [])} if same else {}
+    runs[int(run["seed"])] = run
+    head = {"format": FORMAT, **identity, "meaning": variant.meaning, "overrides": dict(variant.overrides)}
+    write_json(path, head | {"runs": [runs[number] for number in sorted(runs)]})
 
 
 def _origin(artifact: Artifact) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mrrepro.papers.deepspio.attention import ATTENTION
 from mrrepro.papers.deepspio.experiments import AGAR_PHANTOM, AIR_SPHERE, HELD_OUT, NOISE, SCALED_FIELD, SUMMARY
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import IMAGES, TRAINING
@@ -9,13 +10,13 @@ from mrrepro.runs.recorded import Variant
 
 SETTINGS = DeepSpioSettings
 
-STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
+STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, ATTENTION)
 
-RECORDED = (SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
+RECORDED = (TRAINING, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
 """Stages whose numbers a recorded sweep keeps."""
 
-SHORT = {"training.samples": 8000}
-"""A third of the demo's training, for comparisons at equal cost."""
+SHORT = {"training.samples": 6000}
+"""The length at which variants are compared at equal cost, about a third of the demo's."""
 
 MATCHED_WIDTHS = {"single_decoder": 10.625, "multi_decoder_with_skips": 6.625, "no_wavelet": 10.25, "unet": 9.0}
 """Base widths at which the networks cost what `multi_decoder` of width 8 does, within 10% (tested)."""

@@ -203,7 +203,7 @@ class DeepSpioSettings:
                 sequence=SequenceSettings(size=128),
                 bodies=single,
                 network=NetworkChoice(width=8.0),
-                training=replace(fast, samples=24_000, batch_size=16, warmup_steps=50),
+                training=replace(fast, samples=16_000, batch_size=16, warmup_steps=50),
             )
         return replace(
             paper,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mrrepro.metrics.concentration_errors import nmae
+from mrrepro.metrics.errors import nmae
 from mrrepro.networks.variants import NetworkSettings, build_network
 from mrrepro.papers.deepspio.settings import (
     BodySettings,
