@@ -157,6 +157,12 @@ class ArtifactStore:
             os.utime(folder)  # last use, for `clean`
         return Artifact(stage, key, folder, manifest)
 
+    def verify(self, item: StoredArtifact) -> None:
+        """Raise `ArtifactError` where a finished artifact is not as its manifest says."""
+        manifest = self._manifest(item.path)
+        for name, expected in manifest["files"].items():
+            self._verify(item.path, name, expected)
+
     def list(self) -> tuple[StoredArtifact, ...]:
         """Return everything in the store, finished and unfinished, sorted by name."""
         return tuple(sorted(self._scan(), key=lambda item: item.name))

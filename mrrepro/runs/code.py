@@ -95,29 +95,35 @@ def _file_of(module: str) -> Path | None:
     if loaded is not None:
         found = getattr(loaded, "__file__", None)
         return Path(found) if found and Path(found).suffix == ".py" else None
-    root, _, rest = module.partition(".")
-    folder = _root_folder(root)
-    if folder is None:
-        return None
-    path = folder.joinpath(*rest.split(".")) if rest else folder
-    for candidate in (path / "__init__.py", path.with_suffix(".py")):
-        if candidate.is_file():
-            return candidate
+    parent, _, name = module.rpartition(".")
+    for folder in _package_folders(parent) if parent else _root_folders(name):
+        path = folder / name if parent else folder
+        for candidate in (path / "__init__.py", path.with_suffix(".py")):
+            if candidate.is_file():
+                return candidate
     return None
 
 
-def _root_folder(root: str) -> Path | None:
+def _package_folders(package: str) -> list[Path]:
+    """Folders of a package: those of the loaded one, else those below its parent's."""
+    places = getattr(sys.modules.get(package), "__path__", None)
+    if places is not None:
+        return [Path(place) for place in places]
+    parent, _, name = package.rpartition(".")
+    if not parent:
+        return _root_folders(package)
+    return [folder / name for folder in _package_folders(parent) if (folder / name).is_dir()]
+
+
+def _root_folders(root: str) -> list[Path]:
     loaded = sys.modules.get(root)
-    places = getattr(loaded, "__path__", None)
-    if places is None:
-        if loaded is not None:
-            return None
-        try:
-            spec = importlib.util.find_spec(root)
-        except (ImportError, ValueError):
-            return None
-        places = spec.submodule_search_locations if spec is not None else None
-    return Path(next(iter(places))) if places else None
+    if loaded is not None:
+        return [Path(place) for place in getattr(loaded, "__path__", [])]
+    try:
+        spec = importlib.util.find_spec(root)
+    except (ImportError, ValueError):
+        return []
+    return [Path(place) for place in (spec.submodule_search_locations if spec is not None else None) or []]
 
 
 def _closure(imports: Iterable[str], roots: set[str], start: str) -> dict[str, _Parsed]:

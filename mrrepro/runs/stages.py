@@ -59,6 +59,8 @@ class StageContext(Generic[S]):
         Name of the stage.
     device : str
         Where to compute: ``"cpu"``, ``"cuda"``, ...; changes speed, never the settings.
+    show_progress : bool
+        Whether `progress` draws a bar.
     """
 
     settings: S
@@ -147,7 +149,8 @@ def stage_key(stage: Stage, settings: object, seed: int) -> StageKey:
     used_seed = seed if stage.seeded else 0
     inputs = {other.name: stage_key(other, settings, seed).key for other in stage.inputs}
     data = dict(sorted(stage.data(settings).items())) if stage.data is not None else {}
-    code = {function_name(stage.function): code_digest(stage.function)}
+    # the settings' class too, for its methods may compute
+    code = {function_name(maker): code_digest(maker) for maker in (stage.function, type(selected))}
     plain = as_plain(selected)
     parts = [ENGINE_FORMAT, stage.name, type(selected).__qualname__, plain, used_seed, inputs, data, code]
     return StageKey(digest_of(parts), plain, used_seed, inputs, data, code)

@@ -92,6 +92,16 @@ def test_key_follows_settings_seed_inputs_data_and_nothing_else(package):
     assert len({key(stage) for stage in (recipe.DRAW, *with_data)}) == 3
 
 
+def test_methods_of_the_settings_are_part_of_the_key(package):
+    package.replace("settings", "pause: float", "def half(self):\n        return self.steps / 2\n\n    pause: float")
+    recipe = package.module("recipe")
+    settings = configure(recipe.SETTINGS, "smoke")
+    before = stage_key(recipe.DRAW, settings, 7).key, stage_key(recipe.TOTAL, settings, 7).code
+    package.replace("settings", "self.steps / 2", "self.steps / 3")
+    assert stage_key(recipe.DRAW, settings, 7).key != before[0]
+    assert stage_key(recipe.TOTAL, settings, 7).code == before[1]
+
+
 def test_unseeded_stage_serves_all_seeds(package):
     recipe = package.module("recipe")
     stage = Stage("fake/draw", recipe.draw, lambda settings: settings.counting, seeded=False)

@@ -1,0 +1,141 @@
+"""``mrrepro ledger``: every number and claim with its verdict; receipts checked and taken in; the export."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mrrepro.cli.reporting import FELL_SHORT, one_line_errors, print_json, print_table
+
+app = typer.Typer(help="Every number and claim of the papers with its verdict.", no_args_is_help=False)
+Paper = Annotated[str | None, typer.Option(help="only this paper")]
+Receipts = Annotated[list[Path], typer.Argument(metavar="RECEIPT...", help="receipts that runs have written")]
+
+
+@app.callback(invoke_without_command=True)
+@one_line_errors
+def ledger(
+    context: typer.Context,
+    paper: Paper = None,
+    verdict: Annotated[str | None, typer.Option(help="only this verdict")] = None,
+    scale: Annotated[str | None, typer.Option(help="only records of this scale")] = None,
+    stale: Annotated[bool, typer.Option("--stale", help="only what code, data or tolerances have outdated")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, one object a row")] = False,
+) -> None:
+    """List numbers and claims, ours beside the paper's, with verdict and reason."""
+    if context.invoked_subcommand is not None:
+        return
+    from mrrepro.runs.export import scorecard, select_rows
+
+    rows = [row for item in _ledgers(paper) for row in item.rows(data_now=_checksums())]
+    chosen = select_rows(rows, verdict, stale, scale)
+    if as_json:
+        print_json([row.plain() for row in chosen])
+        return
+    table = [
+        (row.id, row.record.scale if row.record else "-", row.verdict + (" (stale)" if row.stale else ""), row.reason)
+        for row in chosen
+    ]
+    print_table(table, ("id", "scale", "verdict", "reason"))
+    counts = ", ".join(f"{count} {name}" for name, count in scorecard(chosen).items() if count)
+    typer.echo(f"{len(chosen)} rows" + (f"; by the record that counts: {counts}" if counts else ""))
+
+
+@app.command()
+@one_line_errors
+def check(
+    receipt: Annotated[Path, typer.Argument(help="the receipt that a notebook's last cell wrote")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Compare your own run with what is expected at its scale, and say whether it is all right."""
+    from mrrepro.runs.receipts import check_receipt
+
+    result = check_receipt(receipt)
+    if as_json:
+        values = [
+            {"id": item.id, "value": item.value, "ok": item.ok, "words": item.sentence()} for item in result.values
+        ]
+        print_json({"ok": result.ok, "summary": result.summary, "values": values})
+    else:
+        typer.echo(result.words())
+    if not result.ok:
+        raise typer.Exit(FELL_SHORT)
+
+
+@app.command()
+@one_line_errors
+def add(receipts: Receipts) -> None:
+    """Take the values of receipts into the records of this checkout."""
+    from mrrepro.runs.ledger import Ledger
+    from mrrepro.runs.receipts import read_receipt
+
+    read = [read_receipt(path) for path in receipts]  # all are whole before one is written
+    ledgers = {receipt.paper: Ledger(receipt.paper) for receipt in read}
+    for receipt in read:
+        count = ledgers[receipt.paper].add(receipt.records)
+        typer.echo(f"{receipt.path}: {count} records of scale {receipt.scale} into {ledgers[receipt.paper].folder}")
+
+
+@app.command()
+@one_line_errors
+def bands(
+    receipts: Receipts,
+    command: Annotated[
+        str | None, typer.Option(help="the command that made the receipts, for whoever repeats it")
+    ] = None,
+) -> None:
+    """Compute the expected bands from receipts of the same run over at least three seeds."""
+    from mrrepro.runs.bands import make_bands, write_bands
+    from mrrepro.runs.ledger import Ledger
+    from mrrepro.runs.receipts import read_receipt
+
+    read = [read_receipt(path) for path in receipts]
+    papers = sorted({receipt.paper for receipt in read})
+    for paper in papers:
+        own = [receipt for receipt in read if receipt.paper == paper]
+        seeds = sorted({receipt.seed for receipt in own})
+        scales = sorted({receipt.scale for receipt in own})
+        said = command or "; ".join(
+            f"mrrepro run {paper} --scale {scale} --seed N for N in {seeds}" for scale in scales
+        )
+        ledger_of = Ledger(paper)
+        for scale, made in make_bands(own, shlex.join(said.split()) if command else said).items():
+            write_bands(ledger_of.folder, scale, made)
+            typer.echo(f"{paper}, {scale}: {len(made)} bands from seeds {', '.join(map(str, seeds))}")
+
+
+@app.command()
+@one_line_errors
+def export(
+    to: Annotated[Path, typer.Option(help="folder for ledger.json and ledger.csv")],
+    paper: Paper = None,
+) -> None:
+    """Write the whole ledger as one JSON file with a schema and one CSV table."""
+    from mrrepro.runs.export import export_ledgers
+
+    for path in export_ledgers(_ledgers(paper), to, _checksums()):
+        typer.echo(str(path))
+
+
+def _ledgers(paper: str | None) -> list[Any]:
+    from mrrepro.runs.ledger import Ledger, ledger_folders
+
+    return [Ledger(key) for key in ([paper] if paper is not None else ledger_folders())]
+
+
+def _checksums() -> dict[str, str] | None:
+    """SHA-256 of the data sets as the fetcher's registry has them now; None where it is not installed."""
+    import csv
+    from importlib.util import find_spec
+
+    spec = find_spec("data_fetch")
+    for place in (spec.submodule_search_locations if spec is not None else None) or ():
+        path = Path(place) / "registry.csv"
+        if path.is_file():
+            with path.open(encoding="utf-8", newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            return {row["local"]: row["sha256"] for row in rows if row.get("local") and row.get("sha256")}
+    return None

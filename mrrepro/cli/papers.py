@@ -1,0 +1,49 @@
+"""Finding the papers by name, so that nothing below the command line imports them."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+from mrrepro.runs.settings import require_known
+
+
+def paper_keys() -> tuple[str, ...]:
+    """Return the keys of the papers in the package; none of them is imported."""
+    import mrrepro.papers
+
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(mrrepro.papers.__path__) if module.ispkg))
+
+
+def paper_module(paper: str, name: str) -> ModuleType | None:
+    """Import ``mrrepro.papers.<paper>.<name>``; None where the paper has no such module."""
+    require_known("chapter", paper, paper_keys())
+    whole = f"mrrepro.papers.{paper}.{name}"
+    try:
+        return importlib.import_module(whole)
+    except ModuleNotFoundError as error:
+        if error.name == whole:
+            return None
+        raise
+
+
+def paper_settings(paper: str) -> type[Any]:
+    """Return the type of a paper's settings, ``recipe.SETTINGS``."""
+    settings: Any = getattr(_recipe(paper), "SETTINGS", None)
+    if settings is None:
+        raise ValueError(f"mrrepro.papers.{paper}.recipe must name the type of its settings as SETTINGS.")
+    return settings
+
+
+def paper_stages(paper: str) -> tuple[Any, ...]:
+    """Return the stages of a paper, ``recipe.STAGES``."""
+    return tuple(getattr(_recipe(paper), "STAGES", ()))
+
+
+def _recipe(paper: str) -> ModuleType:
+    recipe = paper_module(paper, "recipe")
+    if recipe is None:
+        raise ValueError(f"Chapter {paper} has no recipe, so it has neither settings nor stages that could be run.")
+    return recipe

@@ -1,0 +1,68 @@
+"""What notebooks show of a run: the table of its verdicts and, folded away, where a figure comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from mrrepro.runs.records import Record
+from mrrepro.runs.reported import Claim, Number
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a figure or table comes from; as HTML folded away under it."""
+
+    facts: Mapping[str, str]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in self.facts.items()
+            if value
+        )
+        return f"<details class='mrrepro-provenance'><summary>Provenance</summary><table>{rows}</table></details>"
+
+    def __repr__(self) -> str:
+        # without device and date, so that the text of an output compares between machines
+        return "Provenance: " + ", ".join(f"{name} {self.facts[name]}" for name in ("notebook", "scale", "seed"))
+
+
+@dataclass(frozen=True)
+class ReceiptTable:
+    """The values of a run beside the paper's, with verdicts; the receipt lies at ``path``."""
+
+    path: Path
+    rows: tuple[tuple[Number | Claim, Record], ...]
+
+    def cells(self) -> list[tuple[str, str, str, str, str]]:
+        """Return id, ours, the paper's, verdict and reason of each value."""
+        return [(entry.id, _ours(record), _papers(entry), record.verdict, record.reason) for entry, record in self.rows]
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{name}</th>" for name in ("id", "ours", "paper", "verdict", "reason"))
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.cells())
+        return f"<table class='mrrepro-receipt'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "No value was recorded."
+        return "\n".join(f"{id}: {verdict}. {reason}" for id, _, _, verdict, reason in self.cells())
+
+
+def _ours(record: Record) -> str:
+    if record.value is None and record.statistic is not None:
+        statistic = record.statistic
+        return f"{statistic.value:.4g} ({statistic.low:.4g} to {statistic.high:.4g})"
+    if isinstance(record.value, str):
+        return record.value
+    return f"{record.value:.4g}" + (f" ± {record.sd:.2g}" if record.sd is not None else "")
+
+
+def _papers(entry: Number | Claim) -> str:
+    if isinstance(entry, Claim):
+        return entry.criterion
+    unit = "" if entry.unit in ("", "1") else f" {entry.unit}"
+    return entry.value + (f" ± {entry.sd}" if entry.sd else "") + unit

@@ -1,0 +1,180 @@
+"""Receipts: what one run of a notebook computed, sealed, and whether that is what such a run should give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrrepro import __version__
+from mrrepro.runs.bands import Band, read_bands
+from mrrepro.runs.files import read_json, seal_holds, sealed, write_json
+from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.records import Record
+from mrrepro.runs.reported import LedgerError
+
+RECEIPT_SCHEMA = "mrrepro-receipt/1"
+_FIELDS = (
+    "version",
+    "commit",
+    "paper",
+    "notebook",
+    "scale",
+    "seed",
+    "parameters",
+    "settings",
+    "artifacts",
+    "versions",
+    "device",
+    "threads",
+    "seconds",
+    "peak_memory_mib",
+    "values",
+    "date",
+)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A receipt that has been read and found whole."""
+
+    path: Path
+    document: Mapping[str, Any]
+    records: tuple[Record, ...]
+
+    @property
+    def paper(self) -> str:
+        """Key of the paper."""
+        return str(self.document["paper"])
+
+    @property
+    def scale(self) -> str:
+        """Scale of the run."""
+        return str(self.document["scale"])
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self.document["seed"])
+
+
+@dataclass(frozen=True)
+class ValueCheck:
+    """One value of a receipt against the band of its scale; ``ok`` is None where there is no band."""
+
+    id: str
+    value: float | str | None
+    band: Band | None
+    ok: bool | None
+
+    def sentence(self) -> str:
+        """Say it in words."""
+        shown = f"{self.value:.4g}" if isinstance(self.value, float | int) else repr(self.value)
+        if self.band is None:
+            return f"{self.id} is {shown}; no band is known for it."
+        relation = "as expected" if self.ok else "outside what is expected"
+        return f"{self.id} is {shown}, {relation}: {self.band.words()}."
+
+
+@dataclass(frozen=True)
+class ReceiptCheck:
+    """Whether a run is all right, value by value and in a sentence."""
+
+    ok: bool
+    summary: str
+    values: tuple[ValueCheck, ...]
+
+    def words(self) -> str:
+        """Return the summary, then every value that is not as expected."""
+        lines = [self.summary, *(f"  {check.sentence()}" for check in self.values if not check.ok)]
+        return "\n".join(lines)
+
+
+def write_receipt(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Seal a receipt and write it atomically."""
+    missing = [name for name in _FIELDS if name not in document]
+    assert not missing, missing
+    whole = sealed({"schema": RECEIPT_SCHEMA, **document})
+    write_json(path, whole)
+    return whole
+
+
+def read_receipt(path: Path | str) -> Receipt:
+    """Read a receipt.
+
+    Raises
+    ------
+    LedgerError
+        No such file, no receipt, one of another version, with a missing field, or altered since it was written.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise LedgerError(f"{path} is no file: give the receipt that the last cell of a notebook wrote.")
+    try:
+        document = read_json(path)
+    except ValueError as error:
+        raise LedgerError(str(error)) from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != RECEIPT_SCHEMA:
+        raise LedgerError(
+            f"{path} has schema {schema!r}, but this version reads {RECEIPT_SCHEMA!r}: run the notebook again."
+        )
+    missing = [name for name in (*_FIELDS, "digest") if name not in document]
+    if missing:
+        raise LedgerError(f"{path} lacks {', '.join(missing)}: it was cut or altered; run the notebook again.")
+    if not seal_holds(document):
+        raise LedgerError(f"{path} was altered since it was written: its digest does not fit its content. Run again.")
+    records = tuple(Record.from_plain(value, str(path)) for value in document["values"])
+    return Receipt(path, document, records)
+
+
+def check_receipt(path: Path | str, ledger: Ledger | None = None) -> ReceiptCheck:
+    """Compare a reader's own run with the bands of its scale, and say in words whether the run is all right.
+
+    Parameters
+    ----------
+    path : Path or str
+        The receipt.
+    ledger : Ledger, optional
+        By default that of the receipt's paper.
+
+    Raises
+    ------
+    LedgerError
+        The receipt cannot be trusted, or was made by another version of the package.
+    """
+    receipt = read_receipt(path)
+    made_by = receipt.document["version"]
+    if made_by != __version__:
+        raise LedgerError(
+            f"{path} was made by mrrepro {made_by}, and this is {__version__}, whose bands are for its own code: "
+            "run the notebook again with this version, or check with that one."
+        )
+    ledger = ledger or Ledger(receipt.paper)
+    bands = read_bands(ledger.folder, receipt.scale)
+    checks = []
+    for record in receipt.records:
+        ledger.entry(record.id)
+        band, value = bands.get(record.id), measured(record)
+        checks.append(ValueCheck(record.id, value, band, band.holds(value) if band is not None else None))
+    return ReceiptCheck(*_summary(receipt, checks), tuple(checks))
+
+
+def measured(record: Record) -> float | str | None:
+    """Return what a band is about: the value, for a claim the statistic."""
+    return record.statistic.value if record.value is None and record.statistic is not None else record.value
+
+
+def _summary(receipt: Receipt, checks: list[ValueCheck]) -> tuple[bool, str]:
+    run = f"{receipt.document['notebook']} at scale {receipt.scale}, seed {receipt.seed}"
+    known = [check for check in checks if check.ok is not None]
+    inside = sum(bool(check.ok) for check in known)
+    overridden = receipt.document["parameters"].get("overrides")
+    hint = f" The run has overrides ({', '.join(overridden)}), for which the bands are not made." if overridden else ""
+    if not known:
+        return False, f"Nothing can be said about {run}: no band is known for any of its {len(checks)} values.{hint}"
+    unknown = f" For {len(checks) - len(known)} more no band is known." if len(known) < len(checks) else ""
+    if inside == len(known):
+        return True, f"The run is all right: {run} gave {inside} of {inside} values as expected.{unknown}{hint}"
+    return False, f"The run is not as expected: {run} gave {inside} of {len(known)} values as expected.{unknown}{hint}"
