@@ -1,0 +1,186 @@
+"""Execute the notebooks with papermill, those whose code and results are unchanged left as they are.
+
+``python -m bookbuild.execute --scale demo`` writes ``_build/executed/demo/<chapter>/<name>.ipynb``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillException
+
+from bookbuild.pairs import notebook_of
+from bookbuild.project import CHAPTERS, ROOT, notebook_sources
+
+SCALES = ("smoke", "demo", "colab", "paper")
+DEFAULT_SCALE = "demo"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of the notebooks.
+
+    Parameters
+    ----------
+    scale : str
+        One of `SCALES`.
+    output : Path
+        The folder of the executed copies.
+    artifacts : Path
+        The folder in which the notebooks keep what they compute.
+    root : Path
+        The checkout.
+    """
+
+    scale: str
+    output: Path
+    artifacts: Path
+    root: Path = ROOT
+
+    def target(self, source: Path) -> Path:
+        """Return the path of a notebook's executed copy."""
+        return self.output / source.parent.name / f"{source.stem}.ipynb"
+
+    def key(self, source: Path) -> str:
+        """Hash all that a notebook's outputs follow from, other than what lies in the artifact folder."""
+        others = tuple(f"mrrepro/papers/{chapter}/" for chapter in CHAPTERS if chapter != source.parent.name)
+        digest = hashlib.sha256(f"{self.scale} {sys.version_info[:2]} {platform.machine()}".encode())
+        files = [source, self.root / "requirements.lock"]
+        for package in ("mrrepro", "data_fetch"):
+            files += sorted(
+                path for path in (self.root / package).rglob("*") if path.suffix in (".py", ".csv", ".json")
+            )
+        for path in files:
+            name = path.relative_to(self.root).as_posix()
+            if path.exists() and not name.startswith(others):
+                digest.update(f"\n{name}\n".encode() + path.read_bytes())
+        return digest.hexdigest()
+
+    def artifacts_now(self) -> dict[str, list[int]]:
+        """List the artifacts by path, size and time; locks and receipts, which every run writes, are left out."""
+        volatile = ("receipts", "locks")
+        listed = {}
+        for path in self.artifacts.rglob("*"):
+            parts = path.relative_to(self.artifacts).parts
+            if path.is_file() and path.suffix not in (".lock", ".tmp") and not set(parts) & set(volatile):
+                listed["/".join(parts)] = [path.stat().st_size, path.stat().st_mtime_ns]
+        return listed
+
+    def is_current(self, source: Path) -> bool:
+        """Say whether the executed copy still follows from the notebook, the library and the artifacts."""
+        stamp = self.target(source).with_suffix(".json")
+        if not (stamp.exists() and self.target(source).exists()):
+            return False
+        stored = json.loads(stamp.read_text("utf8"))
+        now = self.artifacts_now()
+        return stored["key"] == self.key(source) and all(now.get(k) == v for k, v in stored["artifacts"].items())
+
+    def run(self, source: Path) -> float:
+        """Execute one notebook and return the seconds it took; a cell that raises ends in an error.
+
+        Raises
+        ------
+        papermill.exceptions.PapermillException
+            A cell raised, or the kernel died; the copy up to there is kept as ``<name>.failed.ipynb``.
+        """
+        target = self.target(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        attempt = target.with_suffix(".failed.ipynb")
+        target.with_suffix(".json").unlink(missing_ok=True)
+        key, start = self.key(source), time.perf_counter()
+        notebook = notebook_of(source.read_text("utf8"), seed=source.relative_to(self.root).as_posix())
+        papermill.execute_notebook(
+            notebook,
+            str(attempt),
+            parameters={} if self.scale == DEFAULT_SCALE else {"scale": self.scale},
+            kernel_name="python3",
+            cwd=str(target.parent),
+            progress_bar=sys.stderr.isatty(),
+        )
+        seconds = time.perf_counter() - start
+        executed = nbformat.read(attempt, as_version=4)
+        executed.metadata["mrrepro"] = self._facts(executed, seconds)
+        attempt.write_text(nbformat.writes(executed), "utf8")
+        attempt.replace(target)
+        stamp = {"key": key, "artifacts": self.artifacts_now()}
+        target.with_suffix(".json").write_text(json.dumps(stamp), "utf8")
+        return seconds
+
+    def _facts(self, executed: NotebookNode, seconds: float) -> dict[str, str]:
+        return {
+            "commit": commit_of(self.root),
+            "scale": self.scale,
+            "device": device_name(),
+            "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+            "seconds": f"{seconds:.1f}",
+        }
+
+
+def device_name() -> str:
+    """Name the processor kind and the number of threads."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
+    return f"{platform.machine()} CPU, {threads} thread{'' if threads == '1' else 's'}"
+
+
+def commit_of(root: Path) -> str:
+    """Return the checkout's commit, marked when files differ from it; ``unknown`` outside git."""
+    try:
+        git = ["git", "-C", str(root)]
+        name = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return name.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
+
+
+def execute_all(execution: Execution, sources: list[Path], force: bool) -> list[str]:
+    """Execute what is not current; return one line for each notebook that failed."""
+    failed = []
+    for source in sources:
+        name = f"{source.parent.name}/{source.stem}"
+        if not force and execution.is_current(source):
+            print(f"  {name}: unchanged", flush=True)
+            continue
+        print(f"  {name}: executing at scale {execution.scale} ...", flush=True)
+        try:
+            print(f"  {name}: {execution.run(source):.1f} s", flush=True)
+        except (PapermillException, RuntimeError) as error:
+            print(f"{error}\n  {name}: FAILED", flush=True)
+            failed.append(name)
+    return failed
+
+
+def main() -> int:
+    """Execute the notebooks; return 1 when one failed."""
+    parser = argparse.ArgumentParser(description="Execute the notebooks with papermill.")
+    parser.add_argument("--scale", choices=SCALES, default=DEFAULT_SCALE)
+    parser.add_argument("--output", type=Path, help="folder of the executed copies")
+    parser.add_argument("--force", action="store_true", help="execute unchanged notebooks too")
+    parser.add_argument("notebooks", nargs="*", type=Path, help="percent scripts; all when none is named")
+    arguments = parser.parse_args()
+    artifacts = Path(os.environ.get("MRREPRO_ARTIFACTS") or ROOT / "_artifacts").absolute()
+    os.environ["MRREPRO_ARTIFACTS"] = str(artifacts)
+    output = arguments.output or ROOT / "_build" / "executed" / arguments.scale
+    execution = Execution(arguments.scale, output.absolute(), artifacts)
+    sources = [path.resolve() for path in arguments.notebooks] or notebook_sources()
+    failed = execute_all(execution, sources, arguments.force)
+    done = len(sources) - len(failed)
+    print(f"{done} of {len(sources)} notebooks at scale {arguments.scale}" + (f"; failed: {failed}" if failed else ""))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
