@@ -82,6 +82,27 @@ def mean_and_sd(values: Sample) -> tuple[float, float]:
     return float(sample.mean()), float(sample.std(ddof=1))
 
 
+def mean_interval(values: Sample, *, level: float = 0.95) -> Interval:
+    """Mean with Student's t interval.
+
+    Parameters
+    ----------
+    values : Float[np.ndarray, "n"]
+        At least 2 values.
+    level : float
+        Nominal coverage, in (0, 1).
+
+    >>> interval = mean_interval(np.array([1.0, 2.0, 3.0]))
+    >>> print(f"{interval.estimate:.0f} from {interval.low:.2f} to {interval.high:.2f}")
+    2 from -0.48 to 4.48
+    """
+    sample = _sample("values", values)
+    require_range("level", level, 0.0, 1.0, low_open=True)
+    half_width = float(stats.sem(sample)) * float(stats.t.ppf((1.0 + level) / 2.0, sample.size - 1))
+    mean = float(sample.mean())
+    return Interval(mean, mean - half_width, mean + half_width, level)
+
+
 def percentile_interval(
     values: Sample,
     generator: np.random.Generator,

@@ -1,0 +1,223 @@
+"""What the recorded sweeps say about the paper's claims, and a sceptic's: one statistic with its interval each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.statistics import Interval, mean_interval, rank_correlation, regression_line
+from mrrepro.papers.deepspio.experiments import AIR_CGS
+from mrrepro.runs.recorded import read_recorded
+from mrrepro.runs.records import Statistic
+
+MIDDLE = (7.0, 16.0)
+"""'Middle' concentrations [ug/mm^3]; section 6."""
+
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A statistic, over which seeds and how many cases a seed."""
+
+    statistic: Statistic
+    seeds: tuple[int, ...]
+    n_cases: int
+
+
+class RecordedSweeps:
+    """The recorded runs of the chapter at one scale.
+
+    Parameters
+    ----------
+    scale : str
+        Of the recording.
+    """
+
+    def __init__(self, scale: str = "demo") -> None:
+        self.scale = scale
+
+    def runs(self, variant: str) -> list[Run]:
+        """Runs of a variant by seed; empty where none is recorded."""
+        return read_recorded("deepspio", self.scale, variant)
+
+    def scores(self, variant: str, samples: str = "test", kind: str = "nmae") -> np.ndarray[Any, Any]:
+        """Numbers of held-out samples, (seeds, samples)."""
+        return np.array([run["numbers"]["deepspio/summary"]["summary"][samples][kind] for run in self.runs(variant)])
+
+    def mean_nmae(self, variant: str, samples: str = "test") -> np.ndarray[Any, Any]:
+        """Mean NMAE of each seed."""
+        return self.scores(variant, samples).mean(axis=1)
+
+    def arrays(self, stage: str, name: str, variant: str = "headline") -> np.ndarray[Any, Any]:
+        """One recorded array of every seed, (seeds, ...)."""
+        return np.array([run["numbers"][f"deepspio/{stage}"][name] for run in self.runs(variant)], dtype=float)
+
+    def validation_curve(self, variant: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Samples seen and NMAE (seeds, validations) along the training."""
+        curves = []
+        for run in self.runs(variant):
+            record = run["numbers"]["deepspio/training"]["history"]["record"]
+            a_step = record["samples_seen"] / record["steps"]
+            curves.append(
+                [(e["step"] * a_step, e["validation"]["score"]) for e in record["history"] if "validation" in e]
+            )
+        table = np.array(curves)
+        return table[0, :, 0], table[:, :, 1]
+
+    def claims(self) -> dict[str, Evidence]:
+        """Evidence for each claim that is decided from recorded runs, by the claim's short name.
+
+        A claim whose runs are not recorded at this scale is left out.
+        """
+        found = {}
+        for name, (variants, build) in _CLAIMS.items():
+            seeds = [tuple(int(run["seed"]) for run in self.runs(variant)) for variant in variants]
+            if all(seeds) and len({*seeds}) == 1 and len(seeds[0]) > 1:
+                statistic, cases = build(self)
+                found[name] = Evidence(statistic, seeds[0], cases)
+        return found
+
+
+def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
+    """Mean over seeds with Student's t interval."""
+    return _statistic(name, mean_interval(np.asarray(values, dtype=float)))
+
+
+def ratio_over_cases(
+    name: str, values: np.ndarray[Any, Any], chosen: np.ndarray[Any, Any], resamples: int = 2000
+) -> Statistic:
+    """Mean of the chosen values over that of the others, with a bootstrap interval within each group."""
+    generator = np.random.default_rng(0)
+    groups = [np.asarray(values)[chosen], np.asarray(values)[~chosen]]
+    drawn = [group[generator.integers(group.size, size=(resamples, group.size))].mean(axis=1) for group in groups]
+    ratio = float(groups[0].mean() / groups[1].mean())
+    low, high = np.quantile(drawn[0] / drawn[1], (0.025, 0.975))
+    return Statistic(name, ratio, min(float(low), ratio), max(float(high), ratio))
+
+
+def _statistic(name: str, interval: Interval) -> Statistic:
+    return Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)
+
+
+def _difference(name: str, variant: str, reference: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        values = sweeps.mean_nmae(variant) - sweeps.mean_nmae(reference)
+        return over_seeds(name, values), sweeps.scores(variant).shape[1]
+
+    return build
+
+
+def _level(name: str, variant: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+    return lambda sweeps: (over_seeds(name, sweeps.mean_nmae(variant)), sweeps.scores(variant).shape[1])
+
+
+def _between_sets(name: str, first: str, second: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        values = sweeps.mean_nmae("headline", first) - sweeps.mean_nmae("headline", second)
+        return over_seeds(name, values), sweeps.scores("headline", first).shape[1]
+
+    return build
+
+
+def _air(sweeps: RecordedSweeps, low: bool) -> tuple[Statistic, int]:
+    nmae = sweeps.arrays("air_sphere", "nmae")
+    cgs, concentration = (sweeps.arrays("air_sphere", name)[0] for name in ("susceptibility_cgs", "concentration"))
+    chosen = concentration < 1.0 if low else concentration > 1.0
+    with_air = nmae[:, chosen & np.isclose(cgs, AIR_CGS[0], rtol=1e-3)].mean(axis=1)
+    without = nmae[:, chosen & (cgs == 0)].mean(axis=1)
+    return over_seeds("NMAE with the printed susceptibility minus with the void alone", with_air - without), int(
+        chosen.sum()
+    )
+
+
+def _noise_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    detail = sweeps.arrays("noise", "detail_nmae")
+    return over_seeds("NMAE at 5 dB minus without noise", (detail[:, 0] - detail[:, 3]).mean(axis=1)), detail.shape[2]
+
+
+def _noise_spread(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    spread = sweeps.arrays("noise", "detail_nmae").std(axis=2, ddof=1)
+    return over_seeds("sd of NMAE at 5 dB minus at 19 dB", spread[:, 0] - spread[:, 2]), 100
+
+
+def _middle(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    concentration = sweeps.arrays("noise", "concentration")[0]
+    clean = sweeps.arrays("noise", "nmae")[:, 3].mean(axis=2)
+    middle = (concentration >= MIDDLE[0]) & (concentration <= MIDDLE[1])
+    values = clean[:, middle].mean(axis=1) - clean[:, concentration > MIDDLE[1]].mean(axis=1)
+    return over_seeds("NMAE from 7 to 16 minus above 16 ug/mm^3", values), int(middle.sum())
+
+
+def _slope(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    factors = sweeps.arrays("scaled_field", "factors")[0]
+    truth = factors * sweeps.arrays("scaled_field", "concentration")[0]
+    estimated = sweeps.arrays("scaled_field", "estimated")
+    slopes = [regression_line(truth, seed.mean(axis=0)).slope.estimate for seed in estimated]
+    return over_seeds("slope of the estimate on the scaled concentration", slopes), estimated.shape[1]
+
+
+def _saturation(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    high, low = (sweeps.scores("headline", f"saturation_{f}", "estimated_mean") for f in ("1.15", "0.85"))
+    return over_seeds(
+        "estimate at 115 % over that at 85 % of sigma_s", high.mean(axis=1) / low.mean(axis=1)
+    ), high.shape[1]
+
+
+def _constant(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    values = sweeps.mean_nmae("headline") - sweeps.scores("headline", kind="constant_nmae").mean(axis=1)
+    return over_seeds("NMAE minus that of the best constant in the true shape", values), sweeps.scores(
+        "headline"
+    ).shape[1]
+
+
+def rank_interval(true: np.ndarray[Any, Any], estimated: np.ndarray[Any, Any], seed: int = 0) -> Interval:
+    """Spearman correlation of two lists with its bootstrap interval."""
+    return rank_correlation(true, estimated, np.random.default_rng(seed))
+
+
+def _ranks(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    true, estimated = (sweeps.scores("headline", kind=kind) for kind in ("true_mean", "estimated_mean"))
+    intervals = [rank_interval(t, e) for t, e in zip(true, estimated, strict=True)]
+    worst = min(intervals, key=lambda interval: interval.low)
+    return _statistic("Spearman correlation of region means, seed with the least lower bound", worst), true.shape[1]
+
+
+def _ranks_without_field(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    true, estimated = (sweeps.scores("no_field", kind=kind).ravel() for kind in ("true_mean", "estimated_mean"))
+    return _statistic("Spearman correlation of region means without field", rank_interval(true, estimated)), true.size
+
+
+_CLAIMS: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], tuple[Statistic, int]]]] = {
+    "no_bias_on_breast": (("headline",), _between_sets("NMAE on drawn breasts minus on test images", "breast", "test")),
+    "air_negligible": (("headline",), lambda sweeps: _air(sweeps, low=False)),
+    "air_confuses_low": (("headline",), lambda sweeps: _air(sweeps, low=True)),
+    "noise_raises_error": (("headline",), _noise_error),
+    "noise_raises_spread": (("headline",), _noise_spread),
+    "middle_is_hardest": (("headline",), _middle),
+    "reads_the_distortion": (("headline",), _slope),
+    "saturation_scales": (("headline",), _saturation),
+    "beats_a_constant": (("headline",), _constant),
+    "ranks_concentrations": (("headline",), _ranks),
+    "unseen_shapes": (("headline",), _between_sets("NMAE on unseen shapes minus on test images", "shapes", "test")),
+    "unet_cannot_converge": (("unet",), _level("NMAE of the U-Net", "unet")),
+    "decoders_help": (
+        ("single_decoder", "reference"),
+        _difference("NMAE of one decoder minus of four", "single_decoder", "reference"),
+    ),
+    "wavelet_helps": (
+        ("no_wavelet", "single_decoder"),
+        _difference("NMAE without minus with the wavelet", "no_wavelet", "single_decoder"),
+    ),
+    "skips_hinder": (
+        ("multi_decoder_with_skips", "reference"),
+        _difference("NMAE with minus without skips", "multi_decoder_with_skips", "reference"),
+    ),
+    "relative_loss_trains": (("printed_loss",), _level("NMAE with the printed loss from the start", "printed_loss")),
+    "control_no_field": (("no_field",), _ranks_without_field),
+    "control_shuffled": (("shuffled_targets",), _level("NMAE with shuffled targets", "shuffled_targets")),
+    "void_not_needed": (("no_void", "reference"), _difference("NMAE without minus with void", "no_void", "reference")),
+}

@@ -1,0 +1,211 @@
+# %% [markdown]
+# # Noise, and what the network looks at
+#
+# **The claim.** The error grows with noise and is largest for concentrations in the middle of the range; attention and
+# saliency maps show that the network looks at the stripes' deformation, and why the middle is hard (sections 5.1 and
+# 5.2 of {cite}`dellamaggiora2022`).
+#
+# **What you will be able to do.** Measure an error with its spread over draws of noise; compute Grad-CAM and guided
+# backpropagation for a network with leaky rectifiers; and see how much such maps can carry.
+#
+# **Time.** About a minute at `demo`, after the training of page 3, whose result is used again.
+#
+# **Limits.** Simulated bottles in simulated agar. The paper's noise levels in dB have no definition; ours is
+# $20 \log_{10}$ of the mean foreground signal over the standard deviation of the real and of the imaginary part.
+
+# %% tags=["parameters"]
+scale = "demo"  # smoke, demo, colab or paper
+seed = 0
+artifacts = ""  # folder for results; empty: the default
+overrides = {}  # settings by dotted name, e.g. {"evaluation.noise_draws": 50}
+
+# %%
+import time
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+
+from mrrepro.papers.deepspio import experiments, plots
+from mrrepro.papers.deepspio.attention import ATTENTION
+from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, over_seeds, ratio_over_cases
+from mrrepro.papers.deepspio.settings import DeepSpioSettings
+from mrrepro.papers.deepspio.stages import TRAINING, predict, trained_network
+from mrrepro.runs.figures import show, show_receipt, show_table, show_text
+from mrrepro.runs.notebook import open_run
+
+run = open_run("deepspio", "05_noise_and_attention", DeepSpioSettings, globals())
+noise = run.make(experiments.NOISE).arrays("noise.npz")
+evidence = RecordedSweeps("demo").claims()
+levels = ["none" if np.isinf(level) else f"{level:.0f} dB" for level in noise["snr_db"]]
+
+# %% [markdown]
+# ## Error against concentration and noise
+#
+# A bottle in agar, from 0.22 to 27.9 µg/mm³, at four levels of noise with ten draws each, and a hundred draws at one
+# concentration. The network was trained without noise.
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", width_ratios=(2, 1))
+for index, label in enumerate(levels):
+    plots.curve(panels[0], noise["concentration"], noise["nmae"][index], label)
+panels[0].axvspan(*MIDDLE, color="gray", alpha=0.15, label="'middle' of the paper")
+panels[0].axhline(1.0, color="gray", linestyle=":")
+panels[0].set(xlabel="concentration [µg/mm³]", ylabel="NMAE [1]", ylim=(0, 3))
+panels[0].legend(fontsize=8, title="SNR")
+detail = noise["detail_nmae"]
+panels[1].errorbar(levels, detail.mean(axis=1), detail.std(axis=1, ddof=1), fmt="ko", capsize=4)
+panels[1].set(xlabel="SNR", ylabel="NMAE [1]", title="20.5 µg/mm³", ylim=(0, None))
+show(
+    figure,
+    alt="Left, error against concentration for four noise levels with bands: it is large at the lowest concentration, "
+    "lowest within the range of training and rises above it; more noise means more error. Right, mean and standard "
+    "deviation of the error at one concentration, which shrink as the signal-to-noise ratio grows.",
+    caption="Effect of noise (the counterparts of the paper's Figs. 9 and 10). Bands and bars: one standard deviation "
+    "over draws.",
+    name="fig-noise",
+)
+
+# %%
+show_table(
+    [
+        {"SNR": label, "mean NMAE": values.mean(), "sd over draws": values.std(ddof=1), "draws": values.size}
+        for label, values in zip(levels, detail, strict=True)
+    ],
+    caption="A bottle with 20.5 µg/mm³ under noise.",
+    name="tab-noise",
+)
+
+# %% [markdown]
+# ## Grad-CAM
+#
+# For the feature maps $A^k$ of one layer and a scalar $y$ of the output, $\alpha_k$ is the mean of
+# $\partial y / \partial A^k_{ij}$ over the map and the attention is $\text{ReLU}(\sum_k \alpha_k A^k)$
+# {cite}`selvaraju2017`. The paper takes for $y$ 'the output of one of the decoders'; a gradient needs one number, and ours
+# is the sum over the map of the low-pass decoder.
+
+# %%
+maps = run.make(ATTENTION).arrays("attention.npz")
+scans = plots.combined(maps["scans"])
+
+# %% tags=["hide-input"]
+show(
+    plots.image_grid(
+        [list(scans), list(maps["bottleneck_attention"]), list(maps["fifth_attention"])],
+        ["View Line", "bottleneck", "5th convolution"],
+        [f"{value:g} µg/mm³" for value in maps["scan_concentration"]],
+        maps=[plots.SIGNAL, plots.ATTENTION, plots.ATTENTION],
+        bars=["signal [1]", "attention [a.u.]", "attention [a.u.]"],
+        ranges=[(0.0, 1.2), None, None],
+    ),
+    alt="Four phantoms of the second batch, and below each the attention of the bottleneck, smooth blobs around the "
+    "bottle, and that of the fifth convolution, a fine pattern that follows the stripes.",
+    caption="Grad-CAM at the last block of the bottleneck and at the fifth convolution (the counterparts of the paper's "
+    "Figs. 11 and 12), on the simulated second batch.",
+    name="fig-grad-cam",
+)
+
+# %%
+stripes = scans > 0.5 * scans.max(axis=(1, 2), keepdims=True)
+inside = scans > 0.02
+attention = maps["fifth_attention"].astype(np.float64)
+on = np.array([a[s].mean() for a, s in zip(attention, stripes, strict=True)])
+beside = np.array([a[i & ~s].mean() for a, s, i in zip(attention, stripes, inside, strict=True)])
+statistic = over_seeds("mean attention on the stripes over that beside them", on / np.maximum(beside, 1e-12))
+run.record("deepspio.claim.attention_on_stripes", statistic=statistic, n_cases=on.size)
+
+# %% [markdown]
+# ## Guided backpropagation
+#
+# Saliency is the gradient of the training loss with respect to the image, with negative gradients stopped at every
+# rectifier {cite}`springenberg2015`. That rule is written for the ReLU. Our decoders have leaky ones, and hooks that only
+# know the ReLU leave them unguided without a word; here both are guided, and a test holds the rule against a network
+# that is small enough to do by hand.
+
+# %% tags=["hide-input"]
+show(
+    plots.image_grid(
+        [
+            list(plots.combined(maps["clean"])),
+            list(maps["clean_saliency"]),
+            list(plots.combined(maps["noisy"])),
+            list(maps["noisy_saliency"]),
+        ],
+        ["no noise", "saliency", "5 dB", "saliency"],
+        [f"{value:g} µg/mm³" for value in maps["concentration"]],
+        maps=[plots.SIGNAL, plots.ATTENTION, plots.SIGNAL, plots.ATTENTION],
+        bars=["signal [1]", "saliency [a.u.]", "signal [1]", "saliency [a.u.]"],
+        ranges=[(0.0, 1.2), None, (0.0, 2.4), None],
+        side=1.4,
+    ),
+    alt="Eight concentrations in four rows: phantom images without noise and their saliency, which lights up around the "
+    "bottle, and images with strong noise and their saliency, which is spread out.",
+    caption="Guided backpropagation without noise and at 5 dB (the counterpart of the paper's Fig. 13).",
+    name="fig-saliency",
+)
+
+# %%
+strength = maps["clean_saliency"].astype(np.float64).mean(axis=(1, 2))
+middle = (maps["concentration"] >= MIDDLE[0] - 0.1) & (maps["concentration"] <= MIDDLE[1])
+statistic = ratio_over_cases("mean saliency in the middle over that of the others", strength, middle)
+run.record("deepspio.claim.saliency_dips_in_the_middle", statistic=statistic, n_cases=strength.size)
+
+# %% tags=["hide-input"]
+show(
+    plots.image_grid(
+        [list(plots.combined(maps["air"])), list(maps["air_saliency"])],
+        ["View Line", "saliency"],
+        [f"{value:g} µg/mm³" for value in maps["air_concentration"]],
+        maps=[plots.SIGNAL, plots.ATTENTION],
+        bars=["signal [1]", "saliency [a.u.]"],
+        ranges=[(0.0, 1.2), None],
+    ),
+    alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder and, at "
+    "the lowest concentration, also around the hole.",
+    caption="Guided backpropagation beside a sphere of air (the counterpart of the paper's Fig. 14).",
+    name="fig-air-saliency",
+)
+
+# %% [markdown]
+# ## Seconds
+#
+# One map, from image to concentration, on the processor that ran this page:
+
+# %%
+network = trained_network(run.make(TRAINING))
+image = torch.tensor(maps["clean"][:1].astype(np.float32))
+times = []
+for _ in range(6):
+    start = time.perf_counter()
+    predict(network, image)
+    times.append(time.perf_counter() - start)
+run.record("deepspio.claim.within_seconds", statistic=over_seeds("time for one map [s]", times[1:]), n_cases=5)
+
+# %%
+decided = ["noise_raises_error", "noise_raises_spread", "middle_is_hardest", "air_confuses_low"]
+for name in [name for name in decided if name in evidence]:
+    found = evidence[name]
+    run.record(
+        f"deepspio.claim.{name}",
+        statistic=found.statistic,
+        n_seeds=len(found.seeds),
+        n_cases=found.n_cases,
+        seeds=found.seeds,
+    )
+show_text(
+    "Attention and saliency are pictures of gradients, not of reasons. What the network uses is better asked by changing "
+    "the data, as the page before does when it scales the field and keeps the void."
+)
+
+# %% [markdown]
+# ## Exercise
+#
+# ```{exercise} A definition of noise
+# :label: ex-snr
+# Add noise with the same standard deviation to phantoms of 0.22 and 27.9 µg/mm³ instead of the same SNR. Which of the
+# two errors changes, and why does a paper need to say which one it means?
+# ```
+
+# %%
+show_receipt(run.provenance().facts)
+run.finish()
