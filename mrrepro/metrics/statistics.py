@@ -275,7 +275,7 @@ def regression_line(x: Sample, y: Sample, *, level: float = 0.95) -> Line:
     return Line(Interval(slope, slope - half_width, slope + half_width, level), float(fit.intercept))
 
 
-def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pearson's correlation of ranks along the last axis, 0 where one of them is constant."""
     ranks = [stats.rankdata(values, axis=-1) - (values.shape[-1] + 1) / 2.0 for values in (x, y)]
     covariance = (ranks[0] * ranks[1]).sum(axis=-1)
@@ -283,13 +283,13 @@ def _spearman(x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> np.ndarray[An
     return np.divide(covariance, norms, out=np.zeros_like(covariance), where=norms > 0)
 
 
-def _percentiles(estimate: float, draws: np.ndarray[Any, Any], level: float) -> Interval:
+def _percentiles(estimate: float, draws: np.ndarray, level: float) -> Interval:
     require_range("level", level, 0.0, 1.0, low_open=True)
     low, high = np.quantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     return Interval(estimate, float(low), float(high), level)
 
 
-def _sample(name: str, values: Any, least: int = 2) -> np.ndarray[Any, Any]:
+def _sample(name: str, values: Any, least: int = 2) -> np.ndarray:
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or sample.size < least:
         raise ValueError(f"{name} must be a list of at least {least} numbers, but has shape {sample.shape}.")
@@ -297,7 +297,7 @@ def _sample(name: str, values: Any, least: int = 2) -> np.ndarray[Any, Any]:
     return sample
 
 
-def _pairs(first: Any, second: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _pairs(first: Any, second: Any) -> tuple[np.ndarray, np.ndarray]:
     x, y = _sample("The first sample", first, 3), _sample("The second sample", second, 3)
     if x.size != y.size:
         raise ValueError(f"Both samples must be paired, but have {x.size} and {y.size} values.")

@@ -63,7 +63,7 @@ def fit(
     On the same device, with the same numbers of threads and processes, an interrupted training ends with the same
     bits as an uninterrupted one: checkpoints hold networks, optimisers, history and the states of torch's generators
     (of the CPU and of ``device``). Generators of NumPy and Python are not stored: batches and tasks must not use
-    global ones.
+    global ones. On CUDA equal bits need ``torch.use_deterministic_algorithms(True)`` too, which the caller sets.
     """
     device = torch.device(device)
     for module in task.modules.values():

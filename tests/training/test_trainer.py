@@ -180,6 +180,9 @@ def test_the_history_holds_means(tmp_path):
         def training_step(self, batch, step):
             return {"loss": torch.tensor(float(step)), "other": torch.tensor(1.0)}
 
+        def validate(self, step):
+            return {}
+
     record = fit(Counting(), lambda number: None, plan, tmp_path, progress=False)
     assert [entry["loss"] for entry in record.history] == [0.5, 2.5, 4.0]
     assert [entry["step"] for entry in record.history] == [2, 4, 5]
@@ -206,6 +209,9 @@ def test_two_optimisers(tmp_path):
             loss = -critic(generated).mean()
             descend(loss, self.optimisers["generator"])
             return {"critic": contrast.detach(), "generator": loss.detach()}
+
+        def validate(self, step):
+            return {}
 
     def batches(number):
         return torch.randn(4, 3, generator=torch.Generator().manual_seed(number))
@@ -289,6 +295,9 @@ def test_the_rate_follows_the_schedule_also_after_an_interruption(tmp_path):
             loss = self.modules["line"].weight.sum()
             descend(loss, self.optimisers["descent"])
             return {"loss": loss.detach()}
+
+        def validate(self, step):
+            return {}
 
     schedule = LearningRateSchedule(warmup_steps=4)
     plan = TrainingPlan(steps=8, batch_size=1, schedule=schedule, report_every=1, checkpoint_seconds=0.0)
