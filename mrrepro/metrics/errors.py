@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from scipy.ndimage import binary_erosion, generate_binary_structure
 
 from mrrepro.validation import require_finite, require_range, require_shape
 
-Maps = np.ndarray | torch.Tensor
+Maps = np.ndarray[Any, Any] | torch.Tensor
 """Maps of shape (batch, height, width), as an array or as a tensor on any device."""
 
 
@@ -163,14 +164,14 @@ def _as_array(name: str, maps: Maps) -> Float[np.ndarray, "batch height width"]:
     return array
 
 
-def _comparable(estimate: Maps, truth: Maps) -> tuple[np.ndarray, np.ndarray]:
+def _comparable(estimate: Maps, truth: Maps) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     truths = _as_array("truth", truth)
     estimates = _as_array("estimate", estimate)
     require_shape("estimate", estimates, truths.shape, "compare maps of the same cases")
     return estimates, truths
 
 
-def _require_objects(sizes: np.ndarray, name: str) -> None:
+def _require_objects(sizes: np.ndarray[Any, Any], name: str) -> None:
     empty = np.flatnonzero(sizes == 0)
     if empty.size:
         shown = ", ".join(str(index) for index in empty[:5]) + (", ..." if empty.size > 5 else "")

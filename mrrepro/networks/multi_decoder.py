@@ -63,7 +63,7 @@ class Encoder(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "batch inputs height width"]
-    ) -> tuple[Float[Tensor, "batch deepest height/16 width/16"], list[Tensor]]:
+    ) -> tuple[Float[Tensor, "batch 8b height/16 width/16"], list[Tensor]]:
         """Return the downsampled features and, from fine to coarse, each level's features before downsampling."""
         features, skips = images, []
         for level in self.levels:
@@ -105,7 +105,7 @@ class Decoder(nn.Module):
         self.with_skips = with_skips
 
     def forward(
-        self, features: Float[Tensor, "batch deepest height width"], skips: list[Tensor]
+        self, features: Float[Tensor, "batch 16b height width"], skips: list[Tensor]
     ) -> Float[Tensor, "batch outputs fine_height fine_width"]:
         """Return the head's output; ``skips`` from fine to coarse, as `Encoder` gives them."""
         for number, stage in enumerate(self.stages, start=1):

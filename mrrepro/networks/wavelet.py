@@ -137,20 +137,20 @@ def analyse(
 
 
 def synthesise(
-    coefficients: Float[Tensor, "batch 4 half_height half_width"], wavelet: OrthogonalWavelet = DB4
-) -> Float[Tensor, "batch 2*half_height 2*half_width"]:
+    coefficients: Float[Tensor, "batch 4 height/2 width/2"], wavelet: OrthogonalWavelet = DB4
+) -> Float[Tensor, "batch height width"]:
     """Maps from their wavelet coefficients; inverse and adjoint of `analyse`.
 
     Parameters
     ----------
-    coefficients : Float[Tensor, "batch 4 half_height half_width"]
+    coefficients : Float[Tensor, "batch 4 height/2 width/2"]
         In the order of `CHANNELS`; each size at least half the filter's length.
     wavelet : OrthogonalWavelet
         The one of the analysis.
 
     Returns
     -------
-    Float[Tensor, "batch 2*half_height 2*half_width"]
+    Float[Tensor, "batch height width"]
 
     Raises
     ------
@@ -183,5 +183,4 @@ def _at_least_float32(array: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _filter_bank(wavelet: OrthogonalWavelet, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 taps"]:
     """Low-pass and high-pass filters as rows, in the order in which a correlation needs them."""
-    with torch.inference_mode(False):  # kept ones must serve later trainings too
-        return torch.tensor([wavelet.scaling_filter, wavelet.wavelet_filter], dtype=dtype, device=device)
+    return torch.tensor([wavelet.scaling_filter, wavelet.wavelet_filter], dtype=dtype, device=device)

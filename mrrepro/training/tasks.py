@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ Loss = Callable[[Tensor, Tensor, int], Tensor]
 """Takes estimate, truth and step, and returns a scalar."""
 
 
-@runtime_checkable
 class Task(Protocol):
     """What `mrrepro.training.trainer.fit` asks of a task; one with a generator and a critic has two of each.
 

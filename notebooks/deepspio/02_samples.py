@@ -177,7 +177,8 @@ show_table(
 # ```{solution} ex-lowest
 # :class: dropdown
 # $\Delta B = \tfrac23 \mu_0 \sigma_s C$, which with $\mu_0 \sigma_s = 0.119$ mT per µg/mm³ is 17 µT. The shift is
-# $\Delta B\,(1/G_r - 1/G_s)$, about a quarter of a millimetre: a little more than a pixel of 256. A stripe is about five pixels wide, so the
+# $\Delta B\,(1/G_r - 1/G_s)$, about a quarter of a millimetre: a little more than a pixel of 256. A stripe is
+# about five pixels wide, so the
 # shift can be seen, but only next to the surface.
 # ```
 

@@ -1,3 +1,26 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # The network and its training
 #
@@ -63,7 +86,8 @@ show_table(rows, caption="What a forward pass of one image costs.", name="tab-ne
 #
 # $$
 # \mathcal{L}(\theta) = \frac1N \sum_{i=1}^{N} \sum_{j=1}^{F}
-# \frac{\lVert \alpha_i^j - \hat\alpha_i^j(\theta) \rVert_1}{\lVert \alpha_i^j \rVert_1} + \lambda \lVert \theta \rVert_2^2 .
+# \frac{\lVert \alpha_i^j - \hat\alpha_i^j(\theta) \rVert_1}{\lVert \alpha_i^j \rVert_1} + \lambda \lVert
+# \theta \rVert_2^2 .
 # $$
 #
 # Most pixels of a concentration map are zero, and the median of a pixel is zero: for an $L_1$ loss that is an
@@ -104,7 +128,8 @@ show(
 show_text(
     f"This run saw {history['samples_seen']} samples in {history['seconds']:.0f} s, of which no two were the same, and "
     f"ended with a validation error of {scores[-1]:.3f}. Killed at any moment and started again, it ends with the same "
-    f"bits: every sample is a function of its number, and the state of optimiser and generators is part of a checkpoint."
+    f"bits: every sample is a function of its number, and the state of optimiser and generators is part "
+    f"of a checkpoint."
 )
 
 # %% [markdown]

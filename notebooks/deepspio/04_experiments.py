@@ -1,3 +1,26 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Experiments 1 to 4
 #
@@ -5,7 +28,8 @@
 # beside a sphere of air, and in phantoms that were scanned (section 5 of {cite}`dellamaggiora2022`).
 # <!-- typed: 0.17, 0.10: the paper's values, as the claim states them -->
 #
-# **What you will be able to do.** Judge an error of 0.5: against an estimate of zero, against the perfect shape with one
+# **What you will be able to do.** Judge an error of 0.5: against an estimate of zero, against the perfect
+# shape with one
 # constant, against an edge that is off by a pixel. Tell a network that reads the distortion from one that reads the
 # void.
 # <!-- typed: 0.5: an example of a number -->
@@ -98,7 +122,8 @@ show_table(
 better = "is beaten" if errors.mean() < constant.mean() else "is not beaten"
 interval = rank_interval(held_out["test_true_mean"], held_out["test_estimated_mean"])
 show_text(
-    f"In this run the best constant {better}. Apart from the shape: the mean estimate over the region of iron has a rank "
+    f"In this run the best constant {better}. Apart from the shape: the mean estimate over the region of "
+    f"iron has a rank "
     f"correlation with the truth of {interval.estimate:.2f} ({100 * interval.level:.0f} % interval "
     f"{interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
 )
@@ -128,7 +153,8 @@ for panel in panels:
 show(
     figure,
     alt="Left, estimated against true mean concentration, a cloud that rises along the identity. Right, the estimate "
-    "against the scaled field with a band of one standard deviation: it rises steadily, less steeply than the identity.",
+    "against the scaled field with a band of one standard deviation: it rises steadily, less steeply "
+    "than the identity.",
     caption="Concentration apart from shape. Right: the same bodies with the same void, only the field is scaled.",
     name="fig-reads-the-field",
 )
@@ -198,7 +224,8 @@ show(
     ),
     alt="Eight columns: four concentrations with the printed susceptibility of air, then four with ten times that. The "
     "round hole of the air is no source in the estimates; the cylinder appears from the second concentration on.",
-    caption="A cylinder with iron beside a sphere of air: the first four columns with the susceptibility as printed, the "
+    caption="A cylinder with iron beside a sphere of air: the first four columns with the susceptibility "
+    "as printed, the "
     "last four with that of air (the counterpart of the paper's Fig. 6).",
     name="fig-air",
 )
@@ -239,7 +266,8 @@ show(
     ),
     alt="Nine phantoms from the highest to the lowest concentration. Stripes across a disc bend around a central hole, "
     "strongly on the left and hardly on the right; below, the estimated bottles get paler from left to right.",
-    caption="Simulated agar phantoms of both batches (the counterpart of the paper's Fig. 8). The network at `demo` was "
+    caption="Simulated agar phantoms of both batches (the counterpart of the paper's Fig. 8). The "
+    "network at `demo` was "
     "trained up to 17.5 µg/mm³.",
     name="fig-agar",
 )
@@ -266,15 +294,18 @@ for name in [name for name in [*decided, "unseen_shapes", "saturation_scales"] i
 #
 # ```{exercise} What would a constant do?
 # :label: ex-constant
-# Show that with the perfect shape of a uniform body the NMAE of a constant $k$ is $|k - c| / c$, and that for $c$ uniform
+# Show that with the perfect shape of a uniform body the NMAE of a constant $k$ is $|k - c| / c$, and that for
+# $c$ uniform
 # between $a$ and $b$ the best constant is $\sqrt{ab}$. Compare with the table of yardsticks.
 # ```
 #
 # ```{solution} ex-constant
 # :class: dropdown
 # Inside the body the error is $|k - c|$ and the truth $c$, everywhere. Minimising
-# $\int_a^b |k - c| / c \, \mathrm{d}c$ means that the integral of $1/c$ below $k$ equals that above: $\ln(k/a) = \ln(b/k)$.
-# The error that is left is $(a + b - 2\sqrt{ab})/(b - a)$. The table's value is higher, since at the rim of a body voxels
+# $\int_a^b |k - c| / c \, \mathrm{d}c$ means that the integral of $1/c$ below $k$ equals that above: $\ln(k/a)
+# = \ln(b/k)$.
+# The error that is left is $(a + b - 2\sqrt{ab})/(b - a)$. The table's value is higher, since at the rim of a
+# body voxels
 # are partly filled, which a constant overestimates.
 # ```
 

@@ -1,3 +1,26 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Noise, and what the network looks at
 #
@@ -81,7 +104,8 @@ show_table(
 #
 # For the feature maps $A^k$ of one layer and a scalar $y$ of the output, $\alpha_k$ is the mean of
 # $\partial y / \partial A^k_{ij}$ over the map and the attention is $\text{ReLU}(\sum_k \alpha_k A^k)$
-# {cite}`selvaraju2017`. The paper takes for $y$ 'the output of one of the decoders'; a gradient needs one number, and ours
+# {cite}`selvaraju2017`. The paper takes for $y$ 'the output of one of the decoders'; a gradient needs one
+# number, and ours
 # is the sum over the map of the low-pass decoder.
 
 # %%
@@ -100,7 +124,8 @@ show(
     ),
     alt="Four phantoms of the second batch, and below each the attention of the bottleneck, smooth blobs around the "
     "bottle, and that of the fifth convolution, a fine pattern that follows the stripes.",
-    caption="Grad-CAM at the last block of the bottleneck and at the fifth convolution (the counterparts of the paper's "
+    caption="Grad-CAM at the last block of the bottleneck and at the fifth convolution (the counterparts "
+    "of the paper's "
     "Figs. 11 and 12), on the simulated second batch.",
     name="fig-grad-cam",
 )
@@ -118,7 +143,8 @@ run.record("deepspio.claim.attention_on_stripes", statistic=statistic, n_cases=o
 # ## Guided backpropagation
 #
 # Saliency is the gradient of the training loss with respect to the image, with negative gradients stopped at every
-# rectifier {cite}`springenberg2015`. That rule is written for the ReLU. Our decoders have leaky ones, and hooks that only
+# rectifier {cite}`springenberg2015`. That rule is written for the ReLU. Our decoders have leaky ones, and
+# hooks that only
 # know the ReLU leave them unguided without a word; here both are guided, and a test holds the rule against a network
 # that is small enough to do by hand.
 
@@ -138,7 +164,8 @@ show(
         ranges=[(0.0, 1.2), None, (0.0, 2.4), None],
         side=1.4,
     ),
-    alt="Eight concentrations in four rows: phantom images without noise and their saliency, which lights up around the "
+    alt="Eight concentrations in four rows: phantom images without noise and their saliency, which "
+    "lights up around the "
     "bottle, and images with strong noise and their saliency, which is spread out.",
     caption="Guided backpropagation without noise and at 5 dB (the counterpart of the paper's Fig. 13).",
     name="fig-saliency",
@@ -193,7 +220,8 @@ for name in [name for name in decided if name in evidence]:
         seeds=found.seeds,
     )
 show_text(
-    "Attention and saliency are pictures of gradients, not of reasons. What the network uses is better asked by changing "
+    "Attention and saliency are pictures of gradients, not of reasons. What the network uses is better "
+    "asked by changing "
     "the data, as the page before does when it scales the field and keeps the void."
 )
 
