@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -149,15 +148,12 @@ def test_help_starts_quickly_and_without_torch():
         "try:\n    entry()\nexcept SystemExit:\n    print(sorted({'torch', 'numpy', 'papermill'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    seconds = []
-    for _ in range(3):  # the fastest of three, for others may be working on the same machine
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True
-        )
-        seconds.append(time.perf_counter() - start)
+    before = os.times()
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, text=True, check=True)
+    after = os.times()
+    seconds = after.children_user - before.children_user + after.children_system - before.children_system
     assert done.stdout.rstrip().endswith("[]")
-    assert min(seconds) < 0.5
+    assert seconds < 0.5  # of the processor, 0.15 alone: the time on the wall depends on who else computes
 
 
 def test_verify_prints_rows_and_fails_where_a_check_falls_short(paper, mrrepro_command):
