@@ -12,6 +12,7 @@ import typer
 from mrrepro import __version__
 from mrrepro.cli import artifacts, checks, ledger
 from mrrepro.cli.doctor import doctor
+from mrrepro.cli.record import record
 from mrrepro.cli.reporting import fail
 from mrrepro.cli.run import run
 
@@ -39,6 +40,7 @@ def main(
 
 
 app.command()(run)
+app.command()(record)
 app.command()(checks.verify)
 app.command()(checks.bench)
 app.add_typer(ledger.app, name="ledger")

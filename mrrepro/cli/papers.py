@@ -42,6 +42,11 @@ def paper_stages(paper: str) -> tuple[Any, ...]:
     return tuple(getattr(_recipe(paper), "STAGES", ()))
 
 
+def paper_variants(paper: str) -> tuple[Any, ...]:
+    """Return the variants of a paper that recorded sweeps compare, ``recipe.VARIANTS``."""
+    return tuple(getattr(_recipe(paper), "VARIANTS", ()))
+
+
 def _recipe(paper: str) -> ModuleType:
     recipe = paper_module(paper, "recipe")
     if recipe is None:

@@ -6,6 +6,8 @@ the code digest of each, device, threads and seconds. The artifacts themselves s
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
-from mrrepro.runs.files import read_json, write_json
+from mrrepro.runs.code import code_digest
+from mrrepro.runs.files import read_json, write_text
 from mrrepro.runs.machine import commit
 from mrrepro.runs.settings import ScaledSettings, configure, require_known
-from mrrepro.runs.stages import Stage, make, stage_key
+from mrrepro.runs.stages import Stage, make
 
 FORMAT = "mrrepro-recorded/1"
+_INNERMOST = re.compile(r"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
+_SHORT = 110
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,14 @@ class Variant:
         Settings by dotted name.
     meaning : str
         What it shows, in words.
+    stages : tuple of Stage
+        Whose numbers are kept.
     """
 
     name: str
     overrides: Mapping[str, Any]
     meaning: str
+    stages: tuple[Stage, ...]
 
 
 def recorded_folder(paper: str, scale: str) -> Path:
@@ -58,7 +66,6 @@ def record(
     seed: int,
     *,
     settings_type: type[ScaledSettings],
-    stages: Sequence[Stage],
     scale: str,
     store: ArtifactStore,
     folder: Path | None = None,
@@ -72,7 +79,7 @@ def record(
         The file of the variant.
     """
     settings: Any = configure(settings_type, scale, variant.overrides)
-    artifacts = [make(stage, settings, seed, store, device=device) for stage in stages]
+    artifacts = [make(stage, settings, seed, store, device=device) for stage in variant.stages]
     path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
     run = {
         "seed": seed,
@@ -92,7 +99,7 @@ def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant:
     runs = {int(old["seed"]): old for old in document.get("runs", [])} if same else {}
     runs[int(run["seed"])] = run
     head = {"format": FORMAT, **identity, "meaning": variant.meaning, "overrides": dict(variant.overrides)}
-    write_json(path, head | {"runs": [runs[number] for number in sorted(runs)]})
+    write_text(path, _as_text(head | {"runs": [runs[number] for number in sorted(runs)]}))
 
 
 def _origin(artifact: Artifact) -> dict[str, Any]:
@@ -131,10 +138,29 @@ def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = No
     return list(read_json(path)["runs"]) if path.exists() else []
 
 
-def stale_stages(run: Mapping[str, Any], stages: Sequence[Stage], settings: object) -> list[str]:
-    """Stages of a recorded run whose key is not what today's code, settings and data would give."""
-    return [
-        stage.name
-        for stage in stages
-        if run["stages"].get(stage.name, {}).get("key") != stage_key(stage, settings, int(run["seed"])).key
-    ]
+def fresh_seeds(paper: str, scale: str, variant: Variant, folder: Path | None = None) -> set[int]:
+    """Seeds of a variant that are recorded with its overrides of today and with today's code."""
+    path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
+    if not path.exists() or read_json(path)["overrides"] != dict(variant.overrides):
+        return set()
+    return {int(run["seed"]) for run in read_recorded(paper, scale, variant.name, folder) if not stale_reason(run)}
+
+
+def stale_reason(run: Mapping[str, Any]) -> str:
+    """Say which code of a recorded run has changed since; empty where none has."""
+    for stage, origin in run["stages"].items():
+        for function, recorded in origin["code"].items():
+            if code_digest(function) != recorded:
+                return f"the code of {stage} ({function}) has changed since it was recorded"
+    return ""
+
+
+def _as_text(document: object) -> str:
+    """JSON with one line for each list of numbers and each small object, so that files stay short and differ by line."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+
+    def one_line(found: re.Match[str]) -> str:
+        joined = re.sub(r"\s*\n\s*", " ", found[0])
+        return joined if len(joined) <= _SHORT or '"' not in joined else found[0]
+
+    return _INNERMOST.sub(one_line, text) + "\n"

@@ -1,0 +1,63 @@
+"""``mrrepro record``: run the variants of a chapter over seeds and keep their numbers in the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrrepro.cli.reporting import FELL_SHORT, one_line_errors
+
+
+@one_line_errors
+def record(
+    chapter: Annotated[str, typer.Argument(help="a chapter")],
+    variant: Annotated[
+        list[str] | None, typer.Option("--variant", "-v", help="a variant of the chapter's recipe; all by default")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="seeds, with commas")] = "0,1,2",
+    scale: Annotated[str, typer.Option(help="smoke, demo, colab or paper")] = "demo",
+    artifacts: Annotated[
+        Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="also what is recorded already and not stale")] = False,
+) -> None:
+    """Make the variants of a chapter over seeds, and keep their numbers as small files beside its recipe.
+
+    What is recorded and not stale is left as it is, so an interrupted sweep goes on where it was. A run that fails is
+    named at the end and does not stop the others.
+    """
+    from mrrepro.cli.papers import paper_settings, paper_variants
+    from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.recorded import fresh_seeds, variant_named
+    from mrrepro.runs.recorded import record as keep
+
+    known = paper_variants(chapter)
+    chosen = [variant_named(known, name) for name in variant] if variant else list(known)
+    numbers = _numbers(seeds)
+    settings, store = paper_settings(chapter), ArtifactStore(artifacts)
+    failed = []
+    for each in chosen:
+        done = set() if again else fresh_seeds(chapter, scale, each)
+        for seed in numbers:
+            if seed in done:
+                typer.echo(f"{each.name} seed {seed}: recorded already")
+                continue
+            try:
+                path = keep(chapter, each, seed, settings_type=settings, scale=scale, store=store)
+                typer.echo(f"{each.name} seed {seed}: {path}")
+            except (RuntimeError, FloatingPointError, OSError) as error:
+                failed.append(f"{each.name} seed {seed}: {error}")
+                typer.echo(failed[-1], err=True)
+    if failed:
+        typer.echo(f"{len(failed)} run(s) failed.", err=True)
+        raise typer.Exit(FELL_SHORT)
+
+
+def _numbers(text: str) -> list[int]:
+    """Read ``0,1,2``."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--seeds must be whole numbers with commas, like 0,1,2, but is {text!r}.") from None
