@@ -156,7 +156,7 @@ def stale_reason(run: Mapping[str, Any]) -> str:
 
 
 def _as_text(document: object) -> str:
-    """JSON with one line for each list of numbers and each small object, so that files stay short and differ by line."""
+    """JSON with one line for each list of numbers and each small object: short files that differ by line."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 
     def one_line(found: re.Match[str]) -> str:

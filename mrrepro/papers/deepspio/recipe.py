@@ -29,7 +29,7 @@ MATCHED_WIDTHS = {"single_decoder": 10.625, "multi_decoder_with_skips": 6.625, "
 
 
 def _short(name: str, changes: Mapping[str, Any], meaning: str) -> Variant:
-    return Variant(name, SHORT | changes, meaning, COMPARED)
+    return Variant(name, {**SHORT, **changes}, meaning, COMPARED)
 
 
 VARIANTS = (
