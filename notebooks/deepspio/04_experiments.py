@@ -70,8 +70,8 @@ evidence = RecordedSweeps("demo").claims()
 # %%
 errors = held_out["test_nmae"]
 typical = int(np.abs(errors[: experiments.HELD_OUT_EXAMPLES] - errors.mean()).argmin())
-run.record("deepspio.exp1.nmae", errors.mean(), sd=errors.std(ddof=1), n_cases=errors.size)
-run.record("deepspio.fig4.nmae", errors[typical])
+_ = run.record("deepspio.exp1.nmae", errors.mean(), sd=errors.std(ddof=1), n_cases=errors.size)
+_ = run.record("deepspio.fig4.nmae", errors[typical])
 
 # %% tags=["hide-input"]
 count = 5
@@ -167,7 +167,7 @@ show(
 
 # %%
 breast = held_out["breast_nmae"]
-run.record("deepspio.fig5.nmae", breast.mean(), sd=breast.std(ddof=1), n_cases=breast.size)
+_ = run.record("deepspio.fig5.nmae", breast.mean(), sd=breast.std(ddof=1), n_cases=breast.size)
 
 # %% tags=["hide-input"]
 show(
@@ -198,7 +198,7 @@ show(
 
 # %%
 susceptibility = (0.36e-6 + 9.05e-6) / (4 * np.pi)
-run.record("deepspio.exp3.susceptibility", susceptibility, basis="none needed")
+_ = run.record("deepspio.exp3.susceptibility", susceptibility, basis="none needed")
 air = run.make(experiments.AIR_SPHERE).arrays("air.npz")
 printed = np.isclose(air["susceptibility_cgs"], experiments.AIR_CGS[0])
 for concentration, error in zip(air["concentration"][printed], air["nmae"][printed], strict=True):

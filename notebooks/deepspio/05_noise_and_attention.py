@@ -115,11 +115,11 @@ scans = plots.combined(maps["scans"])
 # %% tags=["hide-input"]
 show(
     plots.image_grid(
-        [list(scans), list(maps["bottleneck_attention"]), list(maps["fifth_attention"])],
+        [list(scans), *(list(plots.to_own_maximum(maps[f"{layer}_attention"])) for layer in ("bottleneck", "fifth"))],
         ["View Line", "bottleneck", "5th convolution"],
         [f"{value:g} µg/mm³" for value in maps["scan_concentration"]],
         maps=[plots.SIGNAL, plots.ATTENTION, plots.ATTENTION],
-        bars=["signal [1]", "attention [a.u.]", "attention [a.u.]"],
+        bars=["signal [1]", "attention / maximum", "attention / maximum"],
         ranges=[(0.0, 1.2), None, None],
     ),
     alt="Four phantoms of the second batch, and below each the attention of the bottleneck, smooth blobs around the "
@@ -137,7 +137,7 @@ attention = maps["fifth_attention"].astype(np.float64)
 on = np.array([a[s].mean() for a, s in zip(attention, stripes, strict=True)])
 beside = np.array([a[i & ~s].mean() for a, s, i in zip(attention, stripes, inside, strict=True)])
 statistic = over_seeds("mean attention on the stripes over that beside them", on / np.maximum(beside, 1e-12))
-run.record("deepspio.claim.attention_on_stripes", statistic=statistic, n_cases=on.size)
+_ = run.record("deepspio.claim.attention_on_stripes", statistic=statistic, n_cases=on.size)
 
 # %% [markdown]
 # ## Guided backpropagation
@@ -153,38 +153,43 @@ show(
     plots.image_grid(
         [
             list(plots.combined(maps["clean"])),
-            list(maps["clean_saliency"]),
+            list(plots.to_own_maximum(maps["clean_saliency"])),
             list(plots.combined(maps["noisy"])),
-            list(maps["noisy_saliency"]),
+            list(plots.to_own_maximum(maps["noisy_saliency"])),
         ],
         ["no noise", "saliency", "5 dB", "saliency"],
         [f"{value:g} µg/mm³" for value in maps["concentration"]],
         maps=[plots.SIGNAL, plots.ATTENTION, plots.SIGNAL, plots.ATTENTION],
-        bars=["signal [1]", "saliency [a.u.]", "signal [1]", "saliency [a.u.]"],
+        bars=["signal [1]", "saliency / maximum", "signal [1]", "saliency / maximum"],
         ranges=[(0.0, 1.2), None, (0.0, 2.4), None],
         side=1.4,
     ),
     alt="Eight concentrations in four rows: phantom images without noise and their saliency, which "
     "lights up around the "
     "bottle, and images with strong noise and their saliency, which is spread out.",
-    caption="Guided backpropagation without noise and at 5 dB (the counterpart of the paper's Fig. 13).",
+    caption="Guided backpropagation without noise and at 5 dB, each map scaled to its own maximum (the counterpart of "
+    "the paper's Fig. 13).",
     name="fig-saliency",
 )
+
+# %% [markdown]
+# The loss is relative: its gradient is large where there is little iron to be relative to, whatever the network looks
+# at. Each map above is scaled to its own maximum; the number below, which the paper reads from brightness, is not.
 
 # %%
 strength = maps["clean_saliency"].astype(np.float64).mean(axis=(1, 2))
 middle = (maps["concentration"] >= MIDDLE[0] - 0.1) & (maps["concentration"] <= MIDDLE[1])
 statistic = ratio_over_cases("mean saliency in the middle over that of the others", strength, middle)
-run.record("deepspio.claim.saliency_dips_in_the_middle", statistic=statistic, n_cases=strength.size)
+_ = run.record("deepspio.claim.saliency_dips_in_the_middle", statistic=statistic, n_cases=strength.size)
 
 # %% tags=["hide-input"]
 show(
     plots.image_grid(
-        [list(plots.combined(maps["air"])), list(maps["air_saliency"])],
+        [list(plots.combined(maps["air"])), list(plots.to_own_maximum(maps["air_saliency"]))],
         ["View Line", "saliency"],
         [f"{value:g} µg/mm³" for value in maps["air_concentration"]],
         maps=[plots.SIGNAL, plots.ATTENTION],
-        bars=["signal [1]", "saliency [a.u.]"],
+        bars=["signal [1]", "saliency / maximum"],
         ranges=[(0.0, 1.2), None],
     ),
     alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder and, at "
@@ -206,7 +211,7 @@ for _ in range(6):
     start = time.perf_counter()
     predict(network, image)
     times.append(time.perf_counter() - start)
-run.record("deepspio.claim.within_seconds", statistic=over_seeds("time for one map [s]", times[1:]), n_cases=5)
+_ = run.record("deepspio.claim.within_seconds", statistic=over_seeds("time for one map [s]", times[1:]), n_cases=5)
 
 # %%
 decided = ["noise_raises_error", "noise_raises_spread", "middle_is_hardest", "air_confuses_low"]

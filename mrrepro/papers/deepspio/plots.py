@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,13 +94,14 @@ def combined(images: Image) -> Image:
     return np.asarray(images, dtype=np.float32).sum(axis=-3)
 
 
+def to_own_maximum(maps: Image) -> Image:
+    """Each map divided by its maximum; a map of zeros stays one."""
+    values = np.asarray(maps, dtype=np.float32)
+    return values / np.maximum(values.max(axis=(-2, -1), keepdims=True), 1e-12)
+
+
 def curve(panel: Axes, x: Image, samples: Image, label: str, *, colour: str | None = None, marker: str = "o") -> None:
     """Mean over the last axis of ``samples`` (points, draws), with a band of one standard deviation."""
     mean, sd = samples.mean(axis=-1), samples.std(axis=-1, ddof=1)
     (line,) = panel.plot(x, mean, marker=marker, markersize=3, label=label, color=colour)
     panel.fill_between(x, mean - sd, mean + sd, alpha=0.2, color=line.get_color(), linewidth=0)
-
-
-def paper_beside_ours(rows: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Select and rename the columns of ledger rows for a table."""
-    return [{heading: row.get(key) for key, heading in keys.items()} for row in rows]
