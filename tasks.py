@@ -87,6 +87,7 @@ def setup() -> None:
             raise Failure(
                 "this Python cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"
             )
+        print("installing the pins of requirements.lock; the first time this takes some minutes", flush=True)
         _pip("-r", "requirements.lock", what="installing the pins of requirements.lock")
         _stamp("pins", pins)
     if not _stamped("project", project):
@@ -114,16 +115,25 @@ def _stamp(name: str, value: str) -> None:
 # --- parts of the work -----------------------------------------------------------------------------------------------
 
 
-def check_code() -> int:
-    """Run ruff, mypy and the import contracts; return how many checks passed."""
+def check_code() -> dict[str, int]:
+    """Run ruff, mypy and the import contracts, all of them; return how many passed and failed."""
     code = [name for name in CODE if (ROOT / name).exists()]
-    python("-m", "ruff", "check", *code, what="ruff check")
-    python("-m", "ruff", "format", "--check", *code, what="ruff format --check")
-    python("-m", "mypy", what="mypy")
-    if "importlinter" not in tomllib.loads((ROOT / "pyproject.toml").read_text("utf8")).get("tool", {}):
-        return 3
-    call([SCRIPTS / "lint-imports"], "the import contracts")
-    return 4
+    checks: dict[str, list[str | Path]] = {
+        "ruff check": [PYTHON, "-m", "ruff", "check", *code],
+        "ruff format": [PYTHON, "-m", "ruff", "format", "--check", *code],
+        "mypy": [PYTHON, "-m", "mypy"],
+    }
+    if "importlinter" in tomllib.loads((ROOT / "pyproject.toml").read_text("utf8")).get("tool", {}):
+        checks["import contracts"] = [SCRIPTS / "lint-imports"]
+    counts = {"passed": 0, "failed": 0}
+    for name, command in checks.items():
+        try:
+            call(command, name)
+            counts["passed"] += 1
+        except Failure as failure:
+            print(f"lint: {failure}", flush=True)
+            counts["failed"] += 1
+    return counts
 
 
 def run_notebooks(scale: str, folder: Path, *options: str, **more: str | Path) -> int:
@@ -208,7 +218,7 @@ def test(arguments: argparse.Namespace) -> None:
 
     stages: dict[str, Callable[[], dict[str, int]]] = {
         "setup": lambda: setup() or {},  # type: ignore[func-returns-value]
-        "lint": lambda: {"passed": check_code()},
+        "lint": check_code,
         "unit": lambda: run_pytest("unit", "tests", MPLBACKEND="agg"),
         "smoke": smoke,
         "nbval": lambda: compare_outputs(executed),
@@ -247,7 +257,8 @@ def lint(arguments: argparse.Namespace) -> None:
         code = [name for name in CODE if (ROOT / name).exists()]
         python("-m", "ruff", "check", "--fix", *code, what="ruff check --fix")
         python("-m", "ruff", "format", *code, what="ruff format")
-    check_code()
+    if check_code()["failed"]:
+        raise SystemExit(1)
 
 
 def smoke(arguments: argparse.Namespace) -> None:

@@ -70,12 +70,11 @@ class Execution:
         return digest.hexdigest()
 
     def artifacts_now(self) -> dict[str, list[int]]:
-        """List the artifacts by path, size and time; locks and receipts, which every run writes, are left out."""
-        volatile = ("receipts", "locks")
+        """List the artifacts by path, size and time; what every run writes, and what is unfinished, is left out."""
         listed = {}
         for path in self.artifacts.rglob("*"):
             parts = path.relative_to(self.artifacts).parts
-            if path.is_file() and path.suffix not in (".lock", ".tmp") and not set(parts) & set(volatile):
+            if path.is_file() and not any(_is_volatile(part) for part in parts):
                 listed["/".join(parts)] = [path.stat().st_size, path.stat().st_mtime_ns]
         return listed
 
@@ -127,6 +126,10 @@ class Execution:
             "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
             "seconds": f"{seconds:.1f}",
         }
+
+
+def _is_volatile(name: str) -> bool:
+    return name in ("receipts", "executed", ".locks") or name.endswith((".lock", ".tmp", ".partial"))
 
 
 def device_name() -> str:

@@ -74,7 +74,7 @@ def read_source(app: Sphinx, docname: str, content: list[str]) -> None:
     """Put the executed notebook in the place of the clean one, and fill in the generated parts of a page."""
     root = Path(app.srcdir)
     if not docname.startswith("notebooks/"):
-        content[0] = fill(content[0], root)
+        content[0] = fill(content[0])
         return
     executed = _executed_copy(app, docname)
     if not executed.exists():

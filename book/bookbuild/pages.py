@@ -10,23 +10,22 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
+from bookbuild.markdown import heading_of, table
 from bookbuild.project import CHAPTERS
 
-TITLES = {"dl_ept": "DL-EPT", "condnet": "CondNet", "deepspio": "DeepSPIO", "contrast_t1": "Post-contrast T1"}
 _REQUEST = re.compile(r"^% generated: (\w+)[ \t]*$", re.MULTILINE)
 
 
-def fill(text: str, root: Path) -> str:
+def fill(text: str) -> str:
     """Replace every request of a page by what its generator returns; an unknown name is an error."""
 
     def generated(found: re.Match[str]) -> str:
         name = found.group(1)
         if name not in GENERATORS:
             raise ValueError(f"No part of a page is called {name!r}; known: {', '.join(GENERATORS)}.")
-        return GENERATORS[name](root)
+        return GENERATORS[name]()
 
     return _REQUEST.sub(generated, text)
 
@@ -36,7 +35,7 @@ def is_generated(text: str) -> bool:
     return _REQUEST.search(text) is not None
 
 
-def parameters(root: Path) -> str:
+def parameters() -> str:
     """Table the settings of every chapter: type, admissible values, value at each scale, meaning, source."""
     parts = []
     for chapter in CHAPTERS:
@@ -45,33 +44,30 @@ def parameters(root: Path) -> str:
             continue
         from mrrepro.runs.settings import SCALES, describe  # type: ignore[import-not-found,unused-ignore]
 
-        heading = ["parameter", "type", "admissible", *SCALES, "meaning", "where from"]
-        lines = [_row(heading), "|" + " --- |" * len(heading)]
+        head = ["parameter", "type", "admissible", *SCALES, "meaning", "where from"]
+        lines = []
         for row in describe(module.Settings):
             unit = f" [{row.unit}]" if row.unit else ""
             values = [_value(row.values[scale]) for scale in SCALES]
-            meaning = row.meaning + unit
-            lines.append(_row([f"`{row.name}`", row.type, row.admissible, *values, meaning, row.source]))
-        table = "\n".join(lines)
-        parts.append(f"## {TITLES[chapter]}\n\n````{{div}} wide\n{table}\n````\n")
+            lines.append([f"`{row.name}`", row.type, row.admissible, *values, row.meaning + unit, row.source])
+        parts.append(f"## {heading_of(chapter)}\n\n{table(head, lines)}")
     return "\n".join(parts) or "No chapter has declared parameters yet.\n"
 
 
-def scorecard(root: Path) -> str:
+def scorecard() -> str:
     """Render how many numbers and claims of each paper have which verdict."""
-    return _from_ledger("scorecard", root)
+    return _from_ledger("scorecard")
 
 
-def deviations(root: Path) -> str:
+def deviations() -> str:
     """Render the register of what the papers leave open or contradict, and what was chosen."""
-    return _from_ledger("deviations", root)
+    return _from_ledger("deviations")
 
 
-def _from_ledger(part: str, root: Path) -> str:
-    module = _module("mrrepro.runs.ledger_pages")
-    if module is None:
-        return "The ledger holds no records yet.\n"
-    return str(getattr(module, part)(root))
+def _from_ledger(part: str) -> str:
+    if _module("mrrepro.runs.ledger") is None:
+        return "The ledger holds no entries yet.\n"
+    return str(getattr(importlib.import_module("bookbuild.ledger_pages"), part)())
 
 
 def _module(name: str) -> ModuleType | None:
@@ -83,10 +79,6 @@ def _module(name: str) -> ModuleType | None:
     return importlib.import_module(name) if found else None
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") or " " for cell in cells) + " |"
-
-
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(_value(item) for item in value)
@@ -95,7 +87,7 @@ def _value(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-GENERATORS: dict[str, Callable[[Path], str]] = {
+GENERATORS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "scorecard": scorecard,
     "deviations": deviations,

@@ -47,8 +47,8 @@ def breaches(notebook: NotebookNode) -> list[str]:
 def typed_numbers(text: str) -> list[str]:
     r"""Find decimal numbers in prose.
 
-    Left out are mathematics, code, headings and links; numbers with a unit behind them, which are parameters;
-    places such as "Section 3.2"; and what a comment allows: ``<!-- typed: 0.41, 1.5: the definition of the window -->``.
+    Left out are mathematics, code, headings and links; numbers with a unit behind them, which are parameters; places
+    such as "Section 3.2"; and what a comment allows: ``<!-- typed: 0.41, 1.5: definitions -->``.
     """
     allowed = {number.strip() for found in _ALLOWED.finditer(text) for number in found.group(1).split(",")}
     prose = _LEFT_OUT.sub(" ", text)
