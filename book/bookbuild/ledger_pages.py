@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mrrepro.runs.display import ReceiptTable  # type: ignore[import-not-found,unused-ignore]
-from mrrepro.runs.export import scorecard as count_verdicts  # type: ignore[import-not-found,unused-ignore]
-from mrrepro.runs.ledger import Ledger, ledger_folders  # type: ignore[import-not-found,unused-ignore]
-
 from bookbuild.markdown import heading_of, table
+from mrrepro.runs.display import ReceiptTable
+from mrrepro.runs.export import scorecard as count_verdicts
+from mrrepro.runs.ledger import Ledger, ledger_folders
 
 
 def scorecard() -> str:

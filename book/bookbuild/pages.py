@@ -6,14 +6,14 @@ returns MyST; a chapter that the library does not have yet leaves no trace.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable
-from types import ModuleType
 
+from bookbuild.ledger_pages import deviations, scorecard
 from bookbuild.markdown import heading_of, table
 from bookbuild.project import CHAPTERS
+from mrrepro.cli.papers import paper_keys, paper_module
+from mrrepro.runs.settings import SCALES, describe
 
 _REQUEST = re.compile(r"^% generated: (\w+)[ \t]*$", re.MULTILINE)
 
@@ -37,46 +37,21 @@ def is_generated(text: str) -> bool:
 
 def parameters() -> str:
     """Table the settings of every chapter: type, admissible values, value at each scale, meaning, source."""
-    parts = []
-    for chapter in CHAPTERS:
-        module = _module(f"mrrepro.papers.{chapter}.settings")
-        if module is None or not hasattr(module, "Settings"):
-            continue
-        from mrrepro.runs.settings import SCALES, describe  # type: ignore[import-not-found,unused-ignore]
-
-        head = ["parameter", "type", "admissible", *SCALES, "meaning", "where from"]
-        lines = []
-        for row in describe(module.Settings):
-            unit = f" [{row.unit}]" if row.unit else ""
-            values = [_value(row.values[scale]) for scale in SCALES]
-            lines.append([f"`{row.name}`", row.type, row.admissible, *values, row.meaning + unit, row.source])
-        parts.append(f"## {heading_of(chapter)}\n\n{table(head, lines)}")
-    return "\n".join(parts) or "No chapter has declared parameters yet.\n"
+    parts = [_settings(chapter) for chapter in CHAPTERS if chapter in paper_keys()]
+    return "\n".join(filter(None, parts)) or "No chapter has declared parameters yet.\n"
 
 
-def scorecard() -> str:
-    """Render how many numbers and claims of each paper have which verdict."""
-    return _from_ledger("scorecard")
-
-
-def deviations() -> str:
-    """Render the register of what the papers leave open or contradict, and what was chosen."""
-    return _from_ledger("deviations")
-
-
-def _from_ledger(part: str) -> str:
-    if _module("mrrepro.runs.ledger") is None:
-        return "The ledger holds no entries yet.\n"
-    return str(getattr(importlib.import_module("bookbuild.ledger_pages"), part)())
-
-
-def _module(name: str) -> ModuleType | None:
-    """Import a module if it exists; an error inside it is not hidden."""
-    try:
-        found = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        return None
-    return importlib.import_module(name) if found else None
+def _settings(chapter: str) -> str:
+    recipe = paper_module(chapter, "recipe")
+    if recipe is None or not hasattr(recipe, "SETTINGS"):
+        return ""
+    lines = []
+    for row in describe(recipe.SETTINGS):
+        unit = f" [{row.unit}]" if row.unit else ""
+        values = [_value(row.values[scale]) for scale in SCALES]
+        lines.append([f"`{row.name}`", row.type, row.admissible, *values, row.meaning + unit, row.source])
+    head = ["parameter", "type", "admissible", *SCALES, "meaning", "where from"]
+    return f"## {heading_of(chapter)}\n\n{table(head, lines)}"
 
 
 def _value(value: object) -> str:
