@@ -49,8 +49,9 @@ def _settings(chapter: str) -> str:
     for row in describe(recipe.SETTINGS):
         unit = f" [{row.unit}]" if row.unit else ""
         values = [_value(row.values[scale]) for scale in SCALES]
-        lines.append([f"`{row.name}`", row.type, row.admissible, *values, row.meaning + unit, row.source])
-    head = ["parameter", "type", "admissible", *SCALES, "meaning", "where from"]
+        admissible = ", ".join(filter(None, [row.type, row.admissible]))
+        lines.append([f"`{row.name}`", row.meaning + unit, admissible, *values, row.source])
+    head = ["parameter", "meaning", "type and admissible values", *SCALES, "where from"]
     return f"## {heading_of(chapter)}\n\n{table(head, lines)}"
 
 

@@ -35,7 +35,7 @@ def test_parameters_name_every_setting_with_its_value_at_each_scale() -> None:
     assert "## DeepSPIO" in text
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == [row.name for row in describe(paper_settings("deepspio"))]
-    assert all(len(row.replace(r"\|", "").split("|")) == 11 for row in rows)
+    assert all(len(row.replace(r"\|", "").split("|")) == 10 for row in rows)
 
 
 def test_the_scorecard_counts_what_the_ledger_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
