@@ -44,6 +44,7 @@ def environment(**more: str | Path) -> dict[str, str]:
     threads = os.environ.get("OMP_NUM_THREADS") or str(min(cores, MOST_THREADS))
     variables = {
         "MRREPRO_ARTIFACTS": str(ROOT / "_artifacts"),
+        "MRREPRO_PROGRESS": "0",  # bars have no place in a stored output
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
