@@ -38,7 +38,8 @@ from mrrepro.networks.unet3d_parts import (
     initialize_xavier,
 )
 
-Volume = Float[Tensor, "batch channel depth height width"]
+InputImages = Float[Tensor, "batch input_channel depth height width"]
+OutputImages = Float[Tensor, "batch output_channel depth height width"]
 Normalization = Callable[[int], nn.Module]
 
 
@@ -103,7 +104,7 @@ class PixToPixUnet3d(nn.Module):
         self.last = nn.ConvTranspose3d(2 * size.base_filters, size.output_channels, 4, stride=2, padding=1)
         initialize_normal(self)
 
-    def forward(self, images: Volume) -> Volume:
+    def forward(self, images: InputImages) -> OutputImages:
         """Map the input images (batch, 3, ...) to the synthetic image (batch, 1, ...), in [-1, 1]."""
         _require_images(images, self.size)
         skips, features = [], images
@@ -160,7 +161,7 @@ class FullResolutionUnet3d(nn.Module):
         self.last = nn.Conv3d(2 * base, size.output_channels, 3, padding=1)
         initialize_xavier(self)
 
-    def forward(self, images: Volume) -> Volume:
+    def forward(self, images: InputImages) -> OutputImages:
         """Map the input images (batch, 3, ...) to the synthetic image (batch, 1, ...), in [-1, 1]."""
         _require_images(images, self.size)
         features = self.stem(self.front(images))

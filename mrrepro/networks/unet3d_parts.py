@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 Features = Float[Tensor, "batch channel depth height width"]
+Expanded = Float[Tensor, "batch expanded_channel depth height width"]
 
 
+@runtime_checkable
 class Sampling(Protocol):
     """Makes the convolutions that halve and double the resolution."""
 
@@ -113,8 +115,10 @@ class ModalityBranches(nn.Module):
             for _ in range(images)
         )
 
-    def forward(self, images: Features) -> Features:
-        """Map (batch, images, ...) to (batch, images * filters, ...)."""
+    def forward(
+        self, images: Float[Tensor, "batch images depth height width"]
+    ) -> Float[Tensor, "batch images_times_filters depth height width"]:
+        """Filter each image on its own."""
         channels = images.split(1, dim=1)
         return torch.cat([branch(image) for branch, image in zip(self.branches, channels, strict=True)], dim=1)
 
@@ -125,7 +129,7 @@ class WithoutGate(nn.Module):
     def __init__(self, skip_channels: int, expanded_channels: int) -> None:
         super().__init__()
 
-    def forward(self, skip: Features, expanded: Features) -> Features:
+    def forward(self, skip: Features, expanded: Expanded) -> Features:
         """Return the skip."""
         return skip
 
@@ -151,7 +155,7 @@ class AttentionGate(nn.Module):
         self.from_expanded = nn.Conv3d(expanded_channels, between, 1)
         self.to_weight = nn.Conv3d(between, 1, 1)
 
-    def forward(self, skip: Features, expanded: Features) -> Features:
+    def forward(self, skip: Features, expanded: Expanded) -> Features:
         """Return the weighted skip."""
         return skip * torch.sigmoid(self.to_weight(torch.relu(self.from_skip(skip) + self.from_expanded(expanded))))
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mrrepro.validation import require_finite, require_range
 
-Map = Float[Tensor, "*voxels"]
+Map = Float[Tensor, "..."]
 
 
 @dataclass(frozen=True)

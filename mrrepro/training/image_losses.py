@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ from mrrepro.metrics.structural_similarity import (
 from mrrepro.validation import require_finite, require_range
 
 
+@runtime_checkable
 class ImageLoss(Protocol):
     """What a training loop asks of a loss."""
 

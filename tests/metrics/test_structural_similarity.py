@@ -104,7 +104,7 @@ def test_scaling_with_the_data_range_changes_nothing():
     torch.testing.assert_close(stretched, structural_similarity(image, reference, SIGNED_FULL_RANGE))
 
 
-def test_signed_conventions_reward_an_inverted_flat_image_less_than_shifted_ones():
+def test_signed_conventions_reward_an_inverted_image_and_the_shifted_one_does_not():
     # The two minus signs of an inverted, mean-free image cancel in luminance x structure: a signed score can be high
     # for an inverted brain. A volume of slow waves shows it: local means dominate, and both terms are negative.
     image, _ = pair_of_volumes()
