@@ -101,6 +101,9 @@ class EnhancementErrors:
         Number of voxels predicted to enhance that do not, in the tumor and in the brain outside it.
     false_fraction_of_healthy_brain : Tensor
         The latter as a fraction of the brain outside the tumor that truly does not enhance; NaN without such voxels.
+    predicted_fraction, true_fraction : Tensor
+        Share of the tumor that enhances in the prediction and in truth; NaN without a tumor. Over a cohort, the first
+        is the score and whether the second exceeds zero the label of a patient's area under the curve.
     """
 
     dice: Float[Tensor, " batch"]
@@ -110,6 +113,8 @@ class EnhancementErrors:
     false_in_tumor: Int[Tensor, " batch"]
     false_in_healthy_brain: Int[Tensor, " batch"]
     false_fraction_of_healthy_brain: Float[Tensor, " batch"]
+    predicted_fraction: Float[Tensor, " batch"]
+    true_fraction: Float[Tensor, " batch"]
 
 
 def enhancement_errors(
@@ -137,12 +142,13 @@ def enhancement_errors(
     healthy = masks.brain & ~masks.tumor
     in_tumor = truth & masks.tumor
     both = _count(found & in_tumor)
-    either = _count(found & masks.tumor) + _count(in_tumor)
     nan = torch.full((len(both),), math.nan, dtype=target.dtype, device=target.device)
     enhancing = _count(in_tumor)
     rise = _sum(prediction - pre_contrast, in_tumor)
     false_healthy = _count(found & ~truth & healthy)
-    quiet = _count(healthy & ~truth)
+    quiet, tumor = _count(healthy & ~truth), _count(masks.tumor)
+    predicted = _count(found & masks.tumor)
+    either = predicted + enhancing
     return EnhancementErrors(
         dice=torch.where(either == 0, 1.0, 2 * both.to(target.dtype) / either.clamp(min=1)),
         auc=_voxel_auc(prediction - pre_contrast, truth, masks.tumor),
@@ -150,9 +156,9 @@ def enhancement_errors(
         amplitude_kept=torch.where(enhancing == 0, nan, rise / _sum(target - pre_contrast, in_tumor)),
         false_in_tumor=_count(found & ~truth & masks.tumor),
         false_in_healthy_brain=false_healthy,
-        false_fraction_of_healthy_brain=torch.where(
-            quiet == 0, nan, false_healthy.to(target.dtype) / quiet.clamp(min=1)
-        ),
+        false_fraction_of_healthy_brain=_fraction(false_healthy, quiet, nan),
+        predicted_fraction=_fraction(predicted, tumor, nan),
+        true_fraction=_fraction(enhancing, tumor, nan),
     )
 
 
@@ -165,6 +171,10 @@ def _voxel_auc(
         undefined = labels.size == 0 or labels.all() or not labels.any()
         values.append(math.nan if undefined else area_under_curve(labels, score[k][within[k]].detach().cpu().numpy()))
     return torch.tensor(values, dtype=score.dtype, device=score.device)
+
+
+def _fraction(part: Tensor, whole: Tensor, nan: Tensor) -> Float[Tensor, " batch"]:
+    return torch.where(whole == 0, nan, part.to(nan.dtype) / whole.clamp(min=1))
 
 
 def _count(mask: Tensor) -> Int[Tensor, " batch"]:

@@ -76,6 +76,8 @@ def test_enhancement_errors_by_hand(masks, enhancement):
     assert errors.false_in_tumor.item() == 4
     assert errors.false_in_healthy_brain.item() == 5
     assert errors.false_fraction_of_healthy_brain.item() == pytest.approx(5 / (BRAIN - TUMOR - 8), abs=1e-12)
+    assert errors.predicted_fraction.item() == pytest.approx((12 + 4) / 64, abs=1e-12)
+    assert errors.true_fraction.item() == pytest.approx(16 / 64, abs=1e-12)
     # Of 16 x 48 pairs the found voxels (0.4) beat 44 and tie with 4; the missed ones (0.1) beat 44.
     assert errors.auc.item() == pytest.approx((12 * 44 + 12 * 4 / 2 + 4 * 44) / (16 * 48), abs=1e-12)
 
@@ -94,7 +96,8 @@ def test_a_volume_without_enhancement_defines_dice_and_leaves_the_rest_undefined
     assert quiet.auc.isnan().item()
     assert quiet.mae.isnan().item()
     assert quiet.amplitude_kept.isnan().item()
-    assert enhancement_errors(prediction, pre, pre, masks).dice.item() == 0.0
+    invented = enhancement_errors(prediction, pre, pre, masks)
+    assert (invented.dice.item(), invented.predicted_fraction.item(), invented.true_fraction.item()) == (0.0, 0.25, 0.0)
 
 
 def test_volumes_of_a_batch_are_scored_apart(masks, enhancement):

@@ -149,6 +149,18 @@ def test_float32_and_autocast_keep_the_accuracy_over_a_flat_background():
     assert half.dtype == torch.float32
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="compares a CUDA device with the CPU; there is none here")
+def test_a_graphics_processor_gives_the_same_score_and_gradient():
+    results = []
+    for device in ("cpu", "cuda"):
+        image, reference = (volume.to(device, torch.float32) for volume in pair_of_volumes())
+        image.requires_grad_()
+        score = structural_similarity(image, reference, SHIFTED_TO_UNIT).sum()
+        score.backward()
+        results.append((score.detach().cpu(), image.grad.cpu()))
+    torch.testing.assert_close(results[0], results[1], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
