@@ -65,10 +65,11 @@ def _cost(loss: Callable[[Tensor, Tensor], Tensor], repetitions: int, threads: i
 
 def _resident_bytes(which: str) -> int:
     """Read the resident memory now ('VmRSS') or at its peak ('VmHWM') from Linux."""
-    for line in Path("/proc/self/status").read_text().splitlines():
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else []:
         if line.startswith(which):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"/proc/self/status must tell {which}: this benchmark needs Linux.")
+    raise RuntimeError(f"{status} must tell {which}, but does not: run this benchmark on Linux.")
 
 
 @cache
