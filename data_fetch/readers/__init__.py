@@ -1,0 +1,1 @@
+"""Readers of file formats. None of them runs anything that a file contains, and none unpickles."""
