@@ -12,9 +12,8 @@ import typer
 
 from data_fetch.datasets import SOURCES, source_of
 from data_fetch.errors import FetchError, in_words
-from data_fetch.records import Dataset
+from data_fetch.records import Dataset, FileState
 from data_fetch.registry import registered_files
-from data_fetch.sources import FileState
 from data_fetch.store import CACHE_VARIABLE, MIRROR_VARIABLE, Store
 
 app = typer.Typer(help="Fetch and verify the public data sets.", no_args_is_help=True, add_completion=False)

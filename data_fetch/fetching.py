@@ -14,8 +14,10 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from data_fetch.checksums import require_match
-from data_fetch.errors import Cancelled, FetchError, SeveralFailed, WrongChecksum, WrongSize
-from data_fetch.records import RemoteFile
+from data_fetch.connections import shown
+from data_fetch.errors import Cancelled, FetchError, SeveralFailed, WrongSize
+from data_fetch.kept import keep_digest, kept_checksum, require_whole
+from data_fetch.records import Checksum, RemoteFile
 from data_fetch.store import Store
 from data_fetch.transfer import Request, download, forget, name_disk_failure, size_of
 
@@ -48,7 +50,7 @@ def look_up(file: RemoteFile, store: Store, afresh: bool = False) -> Found:
         try:
             _verify(path, file, afresh, "it was removed" if ours else "it is not used, and stays in the mirror folder")
             return Found(path)
-        except (WrongChecksum, WrongSize) as failure:
+        except FetchError as failure:
             log.warning("%s", failure)
             refusal = failure
             if ours:
@@ -61,7 +63,7 @@ def _verify(path: Path, file: RemoteFile, afresh: bool, remedy: str) -> None:
     key, state = (str(path), file.checksum.value if file.checksum else ""), (status.st_size, status.st_mtime_ns)
     if afresh or _verified.get(key) != state:
         _verified.pop(key, None)
-        require_match(path, file.size, file.checksum, file.local, remedy)
+        _require_right(path, file, kept_checksum(path), remedy)
         _verified[key] = state
 
 
@@ -133,24 +135,36 @@ def _download_verified(
     gained: Gained,
     cancelled: threading.Event | None,
 ) -> None:
-    """Download, verify, move; a part that was resumed may mix two files, so it gets one fresh start."""
+    """Download, verify, move; pieces may be of two versions of the file, so they get one fresh start."""
     part = final.with_name(final.name + ".part")
-    resumed = size_of(part) > 0
-    while True:
+    for fresh in (False, True):
+        pieces, arrived = size_of(part) > 0, False
         try:
-            download(request, part, store.patience, gained, cancelled)
-            require_match(part, file.size, file.checksum, file.local, f"what came from {file.url} was removed")
+            pieces = download(request, part, store.patience, gained, cancelled)
+            arrived = True
+            _require_right(part, file, None, f"what came from {shown(file.url)} was removed")
             break
-        except (WrongChecksum, WrongSize):
+        except FetchError as failure:
+            if not (arrived or isinstance(failure, WrongSize)):  # the part is good as far as it goes
+                raise
             gained(-size_of(part))
             forget(part)
-            if not resumed:
+            if fresh or not pieces:
                 raise
-            resumed = False
     with part.open("rb") as stream:
         os.fsync(stream.fileno())
+    if file.checksum is None:
+        keep_digest(part, final)
     part.replace(final)
     forget(part)
+
+
+def _require_right(path: Path, file: RemoteFile, kept: Checksum | None, remedy: str) -> None:
+    """Raise unless a file matches its checksum, else the digest kept beside it, else is whole by its own format."""
+    checksum = file.checksum or kept
+    require_match(path, file.size, checksum, file.local, remedy)
+    if checksum is None:
+        require_whole(path)
 
 
 def fetch_files(

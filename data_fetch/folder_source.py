@@ -10,8 +10,8 @@ from pathlib import Path
 from data_fetch.errors import NotAtHand
 from data_fetch.images import Loaded, Provenance
 from data_fetch.kept import kept_state
-from data_fetch.records import Dataset
-from data_fetch.sources import FileState, own_folder, require_subject
+from data_fetch.records import Dataset, FileState
+from data_fetch.sources import own_folder, require_subject
 from data_fetch.store import Store
 from data_fetch.tumour_labels import TumourConvention
 

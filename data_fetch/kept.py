@@ -16,8 +16,7 @@ from data_fetch.archives import copy_counted
 from data_fetch.checksums import digest, require_match
 from data_fetch.content import refuse_disguised
 from data_fetch.errors import FetchError, UnreadableFile
-from data_fetch.records import Checksum
-from data_fetch.sources import FileState
+from data_fetch.records import Checksum, FileState
 
 LARGEST_UNPACKED = 4 << 30
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 Access = Literal["open", "account", "own folder"]
@@ -65,3 +65,13 @@ class Dataset:
     bytes_in_all: int | None
     formats: str
     unverified: str = ""
+
+
+@dataclass(frozen=True)
+class FileState:
+    """Whether a file is here: ``fine``, ``absent`` or ``refused`` (``message`` says why), and where."""
+
+    local: str
+    state: str
+    path: Path | None = None
+    message: str = ""

@@ -10,19 +10,9 @@ from typing import Protocol
 from data_fetch.errors import NotAtHand
 from data_fetch.fetching import fetch_files, look_up
 from data_fetch.images import Loaded, Provenance
-from data_fetch.records import Dataset, RemoteFile
+from data_fetch.records import Dataset, FileState, RemoteFile
 from data_fetch.registry import registered_files, subject_files
 from data_fetch.store import Store
-
-
-@dataclass(frozen=True)
-class FileState:
-    """Whether a file is here: ``fine``, ``absent`` or ``refused`` (``message`` says why), and where."""
-
-    local: str
-    state: str
-    path: Path | None = None
-    message: str = ""
 
 
 class Source(Protocol):

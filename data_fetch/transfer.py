@@ -51,7 +51,7 @@ def download(
     patience: Patience,
     gained: Callable[[int], object] = lambda count: None,
     cancelled: threading.Event | None = None,
-) -> None:
+) -> bool:
     """Bring a remote file to ``part``, going on where an earlier call or an earlier try ended.
 
     Bytes go to ``part`` as they come, so that a killed process loses none of them. Beside it, ``part`` + ``.json``
@@ -71,17 +71,24 @@ def download(
     cancelled
         When set by another thread, the transfer ends with `Cancelled`.
 
+    Returns
+    -------
+    bool
+        Whether it came in several pieces, which might be pieces of two versions of the file.
+
     Raises
     ------
     FetchError
         By cause, after the tries that `Patience` allows for causes that may pass.
     """
-    furthest, failures = size_of(part), 0
+    furthest, failures, pieces = size_of(part), 0, False
     if furthest:
         gained(furthest)
     while True:
+        pieces |= size_of(part) > 0
         try:
-            return _try_once(request, part, patience, gained, cancelled)
+            _try_once(request, part, patience, gained, cancelled)
+            return pieces
         except FetchError as failure:
             if not failure.passing:
                 raise
@@ -127,19 +134,17 @@ def _try_once(
         raise TransferCut(f"{shown(request.url)}: the kept part does not belong to this file.") from None
     with response:
         start, total = _extent(response, have)
-        _refuse_wrong_answer(request, response, total)
         first = _read(response, request.url)
-        page = disguised(_name(request.url), first, "", shown(response.url)) if start == 0 else None
-        if page:
-            raise page
+        _refuse_wrong_answer(request, response, total, first if start == 0 else b"")
         if start == 0 and have:
             _discard(part, gained)
         _require_room(part, None if total is None else total - start)
         _keep_tag(part, request.url, response)
         with _writing(part), part.open("ab", buffering=0) as sink:
             _receive(response, request, sink, first, patience, gained, cancelled)
-    if total is not None and size_of(part) < total:
-        raise TransferCut(f"{shown(request.url)}: the connection ended after {size_of(part)} of {total} bytes.")
+    whole = request.size if total is None else total
+    if whole is not None and size_of(part) < whole:
+        raise TransferCut(f"{shown(request.url)}: the connection ended after {size_of(part)} of {whole} bytes.")
 
 
 def _extent(response: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:
@@ -153,14 +158,14 @@ def _extent(response: http.client.HTTPResponse, have: int) -> tuple[int, int | N
     return 0, int(length) if length.isdigit() else None
 
 
-def _refuse_wrong_answer(request: Request, response: http.client.HTTPResponse, total: int | None) -> None:
-    name = _name(request.url)
-    page = disguised(name, b"", response.headers.get("Content-Type", ""), shown(response.url))
-    if page and (request.size is None or request.size != total):
-        body = response.read(BLOCK)
-        raise disguised(name, body, "text/html", shown(response.url)) or page
+def _refuse_wrong_answer(request: Request, response: http.client.HTTPResponse, total: int | None, first: bytes) -> None:
+    """Tell a page first, then a size; a page's content type counts only where no size speaks for the file."""
+    name, where = _name(request.url), shown(response.url)
+    sized = total is not None and total == request.size
+    if page := disguised(name, first, "" if sized else response.headers.get("Content-Type", ""), where):
+        raise page
     if total is not None and request.size is not None and total != request.size:
-        raise WrongSize(name, request.size, total, f"nothing was kept; {shown(request.url)} holds another file now")
+        raise WrongSize(name, request.size, total, f"nothing was kept; {where} holds another file now")
 
 
 def _receive(

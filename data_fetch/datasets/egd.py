@@ -12,10 +12,9 @@ from data_fetch.credentials import find_credentials
 from data_fetch.errors import NotFound
 from data_fetch.fetching import fetch_files, locked
 from data_fetch.images import Provenance, Subject
-from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept, require_whole
+from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.nifti import read_labels, read_volume
-from data_fetch.records import Checksum, Dataset, RemoteFile
-from data_fetch.sources import FileState
+from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
 from data_fetch.store import Store
 from data_fetch.tumour_labels import EGD_BINARY
 from data_fetch.xnat import XnatArchive, XnatFile
@@ -93,7 +92,6 @@ class XnatSource:
             listed = self._listed(subject, archive)
             paths = fetch_files(listed.values(), store, show_progress, archive.header())
             for path in paths:
-                require_whole(path)
                 keep_digest(path)
         return dict(zip(listed, paths, strict=True))
 

@@ -13,9 +13,9 @@ from data_fetch.fetching import locked
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import kept_checksum, kept_state, require_kept
 from data_fetch.readers.nifti import read_volume
-from data_fetch.records import Checksum, Dataset, RemoteFile
+from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
 from data_fetch.remote_tar import RemoteTar, open_tar, take_members
-from data_fetch.sources import FileState, state_of
+from data_fetch.sources import state_of
 from data_fetch.store import Store
 
 TAR = RemoteFile(

@@ -12,9 +12,9 @@ from data_fetch.fetching import fetch_files
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.dicom import read_series
-from data_fetch.records import Checksum, Dataset, RemoteFile
+from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
 from data_fetch.s3 import list_folder
-from data_fetch.sources import FileState, require_subject
+from data_fetch.sources import require_subject
 from data_fetch.store import Store
 
 BUCKET = "https://idc-open-data.s3.amazonaws.com"

@@ -15,8 +15,8 @@ from data_fetch.fetching import locked
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.dicom import read_series
-from data_fetch.records import Dataset
-from data_fetch.sources import FileState, require_subject
+from data_fetch.records import Dataset, FileState
+from data_fetch.sources import require_subject
 from data_fetch.store import Store
 
 # Table IV of the paper: the description of the T1 and of the T2 series of each patient.

@@ -11,6 +11,7 @@ import numpy as np
 from data_fetch.content import refuse_disguised
 from data_fetch.errors import MissingPackage, UnreadableFile
 from data_fetch.images import Geometry, Volume
+from data_fetch.readers.damage import parsing
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -42,21 +43,27 @@ def read_series(files: Sequence[Path], modality: str) -> Volume:
     """
     if not files:
         raise ValueError("files must name at least one DICOM file, but is empty.")
-    slices = [_open(path) for path in files]
+    with parsing(str(files[0].parent), "DICOM"):
+        return _assemble(files[0].parent, [_open(path) for path in files], modality)
+
+
+def _assemble(folder: Path, slices: list[Dataset], modality: str) -> Volume:
     series = {str(part.SeriesInstanceUID) for part in slices}
     if len(series) > 1:
-        raise UnreadableFile(f"{files[0].parent}: {len(series)} series lie together: give the files of one.")
+        raise UnreadableFile(f"{folder}: {len(series)} series lie together: give the files of one.")
     for key in ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient"):
         if len({str(part[key].value) for part in slices}) > 1:
-            raise UnreadableFile(f"{files[0].parent}: the slices differ in {key}.")
+            raise UnreadableFile(f"{folder}: the slices differ in {key}.")
     along_row, along_column = np.reshape(np.asarray(slices[0].ImageOrientationPatient, dtype=np.float64), (2, 3))
     normal = np.cross(along_row, along_column)
-    if abs(np.linalg.norm(normal) - 1.0) > 1e-3:
-        raise UnreadableFile(f"{files[0].parent}: the directions of row and column are no orthogonal unit vectors.")
+    if not abs(np.linalg.norm(normal) - 1.0) < 1e-3:
+        raise UnreadableFile(f"{folder}: the directions of row and column are no orthogonal unit vectors.")
     slices.sort(key=lambda part: float(np.dot(normal, np.asarray(part.ImagePositionPatient, dtype=np.float64))))
     positions = np.array([part.ImagePositionPatient for part in slices], dtype=np.float64)
-    step = _slice_step(files[0].parent, positions, normal, slices[0])
+    step = _slice_step(folder, positions, normal, slices[0])
     row_spacing, column_spacing = (float(value) for value in slices[0].PixelSpacing)
+    if not min(row_spacing, column_spacing) > 0.0:
+        raise UnreadableFile(f"{folder}: the pixel spacing must be positive, but is {slices[0].PixelSpacing} mm.")
     affine = np.eye(4)
     affine[:3, 0] = _LPS_TO_RAS @ along_row * column_spacing
     affine[:3, 1] = _LPS_TO_RAS @ along_column * row_spacing
@@ -73,10 +80,8 @@ def _open(path: Path) -> Dataset:
     except ImportError:
         raise MissingPackage("DICOM files are read with pydicom: pip install pydicom.") from None
     refuse_disguised(path)
-    try:
+    with parsing(path.name, "DICOM"):
         part = pydicom.dcmread(path)
-    except (pydicom.errors.InvalidDicomError, OSError, EOFError, ValueError) as error:
-        raise UnreadableFile(f"{path.name}: damaged, or no DICOM file: {error}.") from None
     missing = [key for key in _NEEDED if key not in part]
     if missing or "PixelData" not in part:
         raise UnreadableFile(f"{path.name}: no image slice: {', '.join(missing) or 'PixelData'} missing.")
@@ -84,10 +89,8 @@ def _open(path: Path) -> Dataset:
 
 
 def _pixels(part: Dataset) -> np.ndarray:
-    try:
+    with parsing(str(part.filename), "DICOM"):
         stored = np.asarray(part.pixel_array, dtype=np.float32)
-    except Exception as error:  # pydicom names a missing decoder and short pixel data by many classes
-        raise UnreadableFile(f"{part.filename}: the pixels cannot be decoded: {error}.") from None
     if stored.ndim != 2:
         raise UnreadableFile(f"{part.filename}: one grey slice to a file is read, but the pixels are {stored.shape}.")
     return stored * np.float32(part.get("RescaleSlope", 1.0)) + np.float32(part.get("RescaleIntercept", 0.0))
@@ -102,7 +105,8 @@ def _slice_step(folder: Path, positions: np.ndarray, normal: np.ndarray, first: 
     steps = np.diff(positions, axis=0)
     step = (positions[-1] - positions[0]) / (len(positions) - 1)
     spread = float(np.abs(steps - step).max())
-    if float(np.dot(step, normal)) < 1e-3 or spread > max(0.02 * float(np.linalg.norm(step)), 1e-3):
+    even = spread <= max(0.02 * float(np.linalg.norm(step)), 1e-3)
+    if not (even and float(np.dot(step, normal)) > 1e-3):
         gaps = np.round(steps @ normal, 3)
         raise UnreadableFile(f"{folder}: slices are missing, double or unequally spaced: steps {gaps.tolist()} mm.")
     return step

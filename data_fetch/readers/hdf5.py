@@ -11,6 +11,7 @@ import numpy as np
 
 from data_fetch.content import disguised, refuse_disguised
 from data_fetch.errors import MissingPackage, UnreadableFile
+from data_fetch.readers.damage import parsing
 
 if TYPE_CHECKING:
     import h5py
@@ -47,11 +48,9 @@ def read_arrays(source: Path | bytes, names: Sequence[str], label: str = "") -> 
         refuse_disguised(source)
     elif failure := disguised(title, source[:512]):
         raise failure
-    try:
-        with h5py.File(io.BytesIO(source) if isinstance(source, bytes) else source, "r") as opened:
-            return {name: read_dataset(opened, name, title) for name in names}
-    except OSError as error:
-        raise UnreadableFile(f"{title}: damaged, or no HDF5 file: {error}.") from None
+    content = io.BytesIO(source) if isinstance(source, bytes) else source
+    with parsing(title, "HDF5"), h5py.File(content, "r") as opened:
+        return {name: read_dataset(opened, name, title) for name in names}
 
 
 def read_dataset(opened: h5py.File, name: str, title: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from data_fetch.content import refuse_disguised
 from data_fetch.errors import MissingPackage, UnreadableFile
+from data_fetch.readers.damage import parsing
 from data_fetch.readers.hdf5 import read_dataset
 
 if TYPE_CHECKING:
@@ -38,14 +39,9 @@ def read_mat(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 def _read_5(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
-    try:
+    with parsing(path.name, "MATLAB 5"):
         held = loadmat(path, variable_names=list(names), verify_compressed_data_integrity=True)
-    except (MatReadError, ValueError, TypeError, OSError, EOFError) as error:
-        raise UnreadableFile(f"{path.name}: damaged, or no MATLAB 5 file: {error}.") from None
-    except Exception as error:  # zlib's error and others that SciPy lets through on damage
-        raise UnreadableFile(f"{path.name}: damaged: {type(error).__name__}: {error}.") from None
     return {name: _numeric(path, name, held.get(name)) for name in names}
 
 
@@ -54,11 +50,8 @@ def _read_7_3(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         import h5py
     except ImportError:
         raise MissingPackage("MATLAB 7.3 files are read with h5py: pip install h5py.") from None
-    try:
-        with h5py.File(path, "r") as opened:
-            return {name: _from_hdf5(path, opened, name) for name in names}
-    except OSError as error:
-        raise UnreadableFile(f"{path.name}: damaged, or no MATLAB 7.3 file: {error}.") from None
+    with parsing(path.name, "MATLAB 7.3"), h5py.File(path, "r") as opened:
+        return {name: _from_hdf5(path, opened, name) for name in names}
 
 
 def _from_hdf5(path: Path, opened: h5py.File, name: str) -> np.ndarray:

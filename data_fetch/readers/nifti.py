@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from data_fetch.content import refuse_disguised
 from data_fetch.errors import MissingPackage, UnreadableFile
 from data_fetch.images import Geometry, LabelMap, Volume
+from data_fetch.readers.damage import parsing
 
 if TYPE_CHECKING:
     import nibabel
@@ -34,7 +34,8 @@ def read_volume(path: Path, modality: str) -> Volume:
     values = np.asarray(_array(path, image))
     if values.dtype.kind not in "iufb":
         raise UnreadableFile(f"{path.name}: a scalar image is needed, but the voxels are {values.dtype}.")
-    return Volume(np.ascontiguousarray(values, dtype=np.float32), geometry_of(image), modality)
+    with parsing(path.name, "NIfTI-1"):
+        return Volume(np.ascontiguousarray(values, dtype=np.float32), geometry_of(image), modality)
 
 
 def read_labels(path: Path, names: Mapping[int, str], convention: str) -> LabelMap:
@@ -55,7 +56,8 @@ def read_labels(path: Path, names: Mapping[int, str], convention: str) -> LabelM
     unknown = sorted(set(np.unique(labels).tolist()) - set(names))
     if unknown:
         raise UnreadableFile(f"{path.name}: the labels {unknown} are not in the convention {convention}.")
-    return LabelMap(np.ascontiguousarray(labels), geometry_of(image), dict(names), convention)
+    with parsing(path.name, "NIfTI-1"):
+        return LabelMap(np.ascontiguousarray(labels), geometry_of(image), dict(names), convention)
 
 
 def geometry_of(image: nibabel.Nifti1Image) -> Geometry:
@@ -78,14 +80,10 @@ def _open(path: Path) -> nibabel.Nifti1Image:
     except ImportError:
         raise MissingPackage("NIfTI files are read with nibabel: pip install nibabel.") from None
     refuse_disguised(path)
-    try:
+    with parsing(path.name, "NIfTI-1"):
         image = nibabel.Nifti1Image.from_filename(path)
         if image.header["magic"].item()[:2] == b"n+" and image.header["sizeof_hdr"] == 348:
             return image
-    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, OSError, EOFError) as error:
-        raise UnreadableFile(f"{path.name}: damaged, or no NIfTI-1 file: {error}.") from None
-    except zlib.error as error:
-        raise UnreadableFile(f"{path.name}: damaged gzip data: {error}.") from None
     raise UnreadableFile(f"{path.name}: only NIfTI-1 in one file (.nii or .nii.gz) is read.")
 
 
@@ -96,8 +94,6 @@ def _array(path: Path, image: nibabel.Nifti1Image) -> np.ndarray:
         raise UnreadableFile(f"{path.name}: the header claims {shape}, {claimed} bytes: too large to be a volume.")
     if len(shape) < 3 or any(extent != 1 for extent in shape[3:]) or 0 in shape:
         raise UnreadableFile(f"{path.name}: a volume of three dimensions is needed, but the shape is {shape}.")
-    try:
+    with parsing(path.name, "NIfTI-1"):
         array = np.asanyarray(image.dataobj)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise UnreadableFile(f"{path.name}: the voxels are cut off or damaged: {error}.") from None
     return array.reshape(shape[:3])
