@@ -24,6 +24,7 @@ from data_fetch.errors import (
     DiskFull,
     FetchError,
     FolderRefused,
+    NoNetwork,
     RangeRefused,
     ServerTrouble,
     Stalled,
@@ -95,8 +96,9 @@ def download(
             reached = size_of(part)
             failures = 0 if reached > furthest else failures + 1
             furthest = max(furthest, reached)
-            if failures >= patience.attempts:
-                failure.add_note(f"{patience.attempts} tries brought nothing new; {reached} bytes are kept in {part}.")
+            if failures >= (min(patience.attempts, 2) if isinstance(failure, NoNetwork) else patience.attempts):
+                kept = f"; {reached} bytes are kept in {part}" if reached else ""
+                failure.add_note(f"{failures} tries brought nothing new{kept}.")
                 raise
             _wait(failures, failure, patience, cancelled)
 

@@ -92,7 +92,8 @@ class XnatSource:
             listed = self._listed(subject, archive)
             paths = fetch_files(listed.values(), store, show_progress, archive.header())
             for path in paths:
-                keep_digest(path)
+                if store.cache in path.parents:
+                    keep_digest(path)
         return dict(zip(listed, paths, strict=True))
 
     def _here(self, subject: str, store: Store) -> dict[str, Path] | None:

@@ -78,7 +78,7 @@ def test_nifti_labels(kind, tmp_path) -> None:
 def test_nifti_labels_that_are_none(value, words, tmp_path) -> None:
     stored = np.zeros((2, 3, 4), np.float32)
     stored[1, 1, 1] = value
-    with np.errstate(invalid="ignore"), pytest.raises(errors.UnreadableFile, match=words):
+    with pytest.raises(errors.UnreadableFile, match=words):
         read_labels(write_nifti(tmp_path / "a.nii", stored), NAMES, "test")
 
 
