@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from data_fetch.checksums import require_match
 from data_fetch.connections import shown
-from data_fetch.errors import Cancelled, FetchError, SeveralFailed, WrongSize
+from data_fetch.errors import Cancelled, FetchError, FolderRefused, SeveralFailed, WrongSize
 from data_fetch.kept import keep_digest, kept_checksum, require_whole
 from data_fetch.records import Checksum, RemoteFile
 from data_fetch.store import Store
@@ -55,6 +55,8 @@ def look_up(file: RemoteFile, store: Store, afresh: bool = False) -> Found:
             refusal = failure
             if ours:
                 path.unlink(missing_ok=True)
+        except OSError as error:
+            refusal = FolderRefused(f"{file.local}: cannot be read in {folder} ({error.strerror}).")
     return Found(None, refusal)
 
 

@@ -105,6 +105,8 @@ class RangeReader(io.RawIOBase):
         self._require_size(response)
         if response.status == 206:
             with response:
+                if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+                    raise TransferCut(f"{shown(self.remote.url)}: the server answered with another range.")
                 return self._receive(response, count)
         self._stream, self._streamed = response, 0
         return self._read_through(start, count)

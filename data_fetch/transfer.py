@@ -35,6 +35,7 @@ from data_fetch.store import Patience
 
 BLOCK = 1 << 16
 RESERVE = 16 << 20
+LARGEST_UNTOLD = 8 << 30  # of a file whose size the registry does not know
 
 
 @dataclass(frozen=True)
@@ -180,10 +181,11 @@ def _receive(
     cancelled: threading.Event | None,
 ) -> None:
     since, within, block = time.monotonic(), 0, first
+    most = LARGEST_UNTOLD if request.size is None else request.size
     while block:
-        if request.size is not None and sink.tell() + len(block) > request.size:
+        if sink.tell() + len(block) > most:
             raise WrongSize(
-                _name(request.url), request.size, sink.tell() + len(block), "the server sends more than the file holds"
+                _name(request.url), most, sink.tell() + len(block), "the server sends more than the file holds"
             )
         sink.write(block)
         gained(len(block))

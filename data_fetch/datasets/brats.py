@@ -18,7 +18,7 @@ DATASET = Dataset(
     ),
     licence="the challenge's own terms, accepted on registration",
     access="own folder",
-    page="https://www.synapse.org/brats",
+    page="https://www.synapse.org/Synapse:syn51156910",
     citations=(BRATS,),
     subject_count=1251,
     bytes_in_all=None,

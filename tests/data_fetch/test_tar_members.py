@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from misbehaving_server import Good, ignores_ranges, page, status
+from misbehaving_server import Good, ignores_ranges, page, status, wrong_range
 from tiny_files import nifti_bytes, tar_bytes
 
 from data_fetch import errors
@@ -87,10 +87,11 @@ def test_a_server_without_ranges_is_read_through_once(source, server, store, mem
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("trouble", ["cut", "503", "stall"])
+@pytest.mark.parametrize("trouble", ["cut", "503", "stall", "another range"])
 def test_trouble_on_the_way_is_overcome(trouble, source, store, members) -> None:
     archive = tar_bytes(members)
-    bad = {"cut": Good(archive, cut_after=100), "503": status(503), "stall": Good(archive, stall_after=100)}[trouble]
+    troubles = {"cut": Good(archive, cut_after=100), "503": status(503), "stall": Good(archive, stall_after=100)}
+    bad = (troubles | {"another range": wrong_range(archive)})[trouble]
     ixi = source(archive, Good(archive), bad, Good(archive), bad, bad, Good(archive))
     assert ixi.load("IXI034", store).images["PD"].values[0, 0, 0] == 3
 

@@ -117,6 +117,7 @@ def test_a_file_that_changed_in_between_begins_afresh(server, content, described
     old = content[::-1]
     url = server.on(PATH, Good(old, cut_after=120_000), Good(content))
     fetched(described(url, content), content)
+    assert server.ranges(PATH) == [None, "bytes=120000-"], "noticed by the tag, not by the checksum in the end"
 
 
 def test_a_mixture_of_two_files_gets_one_fresh_start(server, content, described, fetched) -> None:
@@ -318,6 +319,26 @@ def test_two_that_want_one_file_take_turns(server, store, content, described) ->
         thread.join()
     assert final(store).read_bytes() == content
     assert len(server.requests) == 1
+
+
+def test_the_final_name_appears_in_one_step(server, store, content, described) -> None:
+    """It is the part file that gets the name: a copy would lie half written under it for a while."""
+    nodes: set[int] = set()
+    part = final(store).with_name("volume.nii.gz.part")
+    path = fetch_file(
+        described(server.on(PATH, Good(content)), content), store, lambda count: nodes.add(part.stat().st_ino)
+    )
+    assert nodes == {path.stat().st_ino}
+
+
+def test_a_server_that_never_ends_is_stopped(server, store, content, described, monkeypatch) -> None:
+    """No size is known, none is announced: a bound of our own keeps the disk from being filled."""
+    from data_fetch import transfer
+
+    monkeypatch.setattr(transfer, "LARGEST_UNTOLD", 100_000)
+    with pytest.raises(errors.WrongSize, match="more than"):
+        fetch_file(described(server.on(PATH, without_length(content)), content, sized=False), store)
+    assert parts(store) == []
 
 
 def test_an_address_is_shown_without_secrets() -> None:
