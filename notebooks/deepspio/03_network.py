@@ -142,7 +142,15 @@ show_text(
 
 # %%
 meaning = {variant.name: variant.meaning for variant in VARIANTS}
-compared = ["reference", *MATCHED_WIDTHS, "printed_loss", "square_loss", "no_void", "equal_gradients"]
+compared = [
+    "reference",
+    *MATCHED_WIDTHS,
+    "printed_loss",
+    "unet_printed_loss",
+    "square_loss",
+    "no_void",
+    "equal_gradients",
+]
 compared += ["no_field", "shuffled_targets"]
 rows = []
 for name in [name for name in compared if len(recorded.runs(name)) > 1]:
@@ -157,7 +165,8 @@ show_table(
 
 # %%
 evidence = recorded.claims()
-decided = ["unet_cannot_converge", "decoders_help", "wavelet_helps", "skips_hinder", "relative_loss_trains"]
+decided = ["unet_cannot_converge", "unet_cannot_converge_as_printed", "unet_is_worse", "relative_loss_trains"]
+decided += ["decoders_help", "wavelet_helps", "skips_hinder"]
 decided += ["control_shuffled", "control_no_field", "void_not_needed"]
 for name in [name for name in decided if name in evidence]:
     found = evidence[name]

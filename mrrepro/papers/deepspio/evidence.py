@@ -204,6 +204,14 @@ _CLAIMS: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], tuple[Stati
     "ranks_concentrations": (("headline",), _ranks),
     "unseen_shapes": (("headline",), _between_sets("NMAE on unseen shapes minus on test images", "shapes", "test")),
     "unet_cannot_converge": (("unet",), _level("NMAE of the U-Net", "unet")),
+    "unet_cannot_converge_as_printed": (
+        ("unet_printed_loss",),
+        _level("NMAE of the U-Net with the printed loss from the start", "unet_printed_loss"),
+    ),
+    "unet_is_worse": (
+        ("unet", "reference"),
+        _difference("NMAE of the U-Net minus that of four decoders", "unet", "reference"),
+    ),
     "decoders_help": (
         ("single_decoder", "reference"),
         _difference("NMAE of one decoder minus of four", "single_decoder", "reference"),

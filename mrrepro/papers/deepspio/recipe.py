@@ -41,6 +41,11 @@ VARIANTS = (
     _short("no_field", {"iron.saturation_magnetisation": 0.0}, "control: no field, the void kept"),
     _short("no_void", {"iron.transverse_relaxivity": 0.0}, "no void: signal is left inside the source"),
     _short("equal_gradients", {"sequence.readout_gradient_mt_per_m": 100.0}, "G_r = G_s: stripes stay straight"),
+    _short(
+        "unet_printed_loss",
+        {"network.kind": "unet", "network.width": MATCHED_WIDTHS["unet"], "training.square_fraction": 0.0},
+        "unet at equal cost with the printed loss from the first step",
+    ),
     *(
         _short(kind, {"network.kind": kind, "network.width": width}, f"{kind.replace('_', ' ')} at equal cost")
         for kind, width in MATCHED_WIDTHS.items()
