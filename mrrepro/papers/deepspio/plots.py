@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 FIELD_OF_VIEW_MM = 50.0
 SIGNAL, CONCENTRATION, DIFFERENCE, ATTENTION = "gray", "viridis", "RdBu_r", "inferno"
-CONCENTRATION_LABEL = "concentration [µg/mm³]"
+CONCENTRATION_LABEL = "C [µg/mm³]"
 
 Image = np.ndarray[Any, Any]
 
