@@ -128,14 +128,15 @@ def _cycle(
     for j in range(directions):
         vector = operator(basis[:, j])
         spanned = basis[:, : j + 1]
-        column = torch.zeros((batch, j + 1, 1), dtype=vector.dtype, device=vector.device)
+        column = torch.zeros((batch, j + 1), dtype=vector.dtype, device=vector.device)
         for _ in range(2):  # classical Gram-Schmidt, twice, is as orthogonal as the modified one and is a product
-            part = torch.conj(spanned @ torch.conj(vector)[:, :, None])
-            vector = vector - (spanned.transpose(1, 2) @ part)[:, :, 0]
-            column += part
+            for known, new, entries in zip(spanned, vector, column, strict=True):  # a batched product is slower
+                part = torch.mv(known, new.conj().resolve_conj()).conj().resolve_conj()
+                new.addmv_(known.T, part, alpha=-1.0)
+                entries += part
         length = _norms(vector)
-        entries = np.concatenate([column[:, :, 0].cpu().numpy().astype(complex), length[:, None]], axis=1)
-        residuals = problem.append(entries)
+        columns = np.concatenate([column.cpu().numpy().astype(complex), length[:, None]], axis=1)
+        residuals = problem.append(columns)
         history.append(float(np.max(residuals / scales)))
         if not math.isfinite(history[-1]) or bool(np.all(residuals <= targets)):
             break

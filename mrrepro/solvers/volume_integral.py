@@ -8,7 +8,7 @@ is equivalent to the current ``J = j omega eps_0 P``, and
 with G the outgoing Green's function of free space and k its wavenumber. Components of P and E sit on the edges of the Yee
 grid, those of B on its faces; grad, div and curl are the exact differences of the grid and G is the lattice Green's
 function (`mrrepro.solvers.lattice_green`), so that charge is conserved to rounding. Convolution is a product of Fourier
-transforms on a grid padded to at least 2 n + 2.
+transforms of period at least 2 n + 2.
 
 Only the body is meshed. Validity: cubic voxels, non-magnetic tissue, ``k h`` and ``|sqrt(eps)| k h`` small against 1
 (0.09 in brain at 128 MHz and 5 mm). The error is of first order in h, that of the staircase surface.
@@ -16,9 +16,11 @@ Only the body is meshed. Validity: cubic voxels, non-magnetic tissue, ``k h`` an
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +41,6 @@ LOWEST_FREQUENCY = 1e6
 
 HIGHEST_FREQUENCY = 1e9
 """Above 1 GHz [Hz] voxels of millimetres no longer resolve the wave in tissue."""
-
-PRODUCT_BYTES = 2**29
-"""Right-hand sides are transformed together up to this workspace [B]."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +159,9 @@ class Scattering:
 class LatticeOperator:
     """``(k^2 + grad div) G *`` and ``curl G *`` on a box, by FFT.
 
+    The convolution of period 2 m is the mean of eight of period m, periodic or antiperiodic along each axis: no zeros
+    are transformed, and the workspace is an eighth of the padded grid's.
+
     Parameters
     ----------
     shape : tuple of 3 int
@@ -184,57 +186,81 @@ class LatticeOperator:
     ) -> None:
         self.shape = shape
         self.wavenumber = wavenumber
-        nx, ny, nz = (padded_length(length) for length in shape)
-        self.period = (nx, ny, nz)
-        kernel = helmholtz_lattice_green((nx // 2 + 1, ny // 2 + 1, nz // 2 + 1), step, wavenumber) * step**3
-        self.spectrum = periodic_spectrum(torch.as_tensor(kernel, device=device), self.period).to(dtype)
-        self.forward_difference = [
-            ((torch.exp(2j * math.pi * torch.fft.fftfreq(length, device=device, dtype=torch.float64)) - 1.0) / step)
-            .to(dtype)
-            .reshape([length if axis == other else 1 for other in range(3)])
-            for axis, length in enumerate(self.period)
-        ]
+        x, y, z = (half_period(length) for length in shape)
+        self.half = (x, y, z)
+        kernel = helmholtz_lattice_green((x + 1, y + 1, z + 1), step, wavenumber) * step**3
+        spectrum = periodic_spectrum(torch.as_tensor(kernel, device=device), (2 * x, 2 * y, 2 * z)).to(dtype)
+        self.parts = []
+        for parity in itertools.product((0, 1), repeat=3):
+            twist = torch.ones((), dtype=torch.complex128, device=device)
+            difference = []
+            for axis, (odd, length) in enumerate(zip(parity, self.half, strict=True)):
+                along = [-1 if axis == other else 1 for other in range(3)]
+                index = torch.arange(length, dtype=torch.float64, device=device)
+                twist = twist * torch.exp(-1j * math.pi * odd / length * index).reshape(along)
+                symbol = (torch.exp(1j * math.pi * (2.0 * index + odd) / length) - 1.0) / step
+                difference.append(symbol.to(dtype).reshape(along))
+            own = spectrum[parity[0] :: 2, parity[1] :: 2, parity[2] :: 2].contiguous()
+            self.parts.append(_SpectralPart(own, difference, twist.to(dtype)))
 
-    def _transform(self, edges: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 px py pz"]:
-        """Return the padded Fourier transform, one axis at a time so that padding is transformed once only."""
-        spectrum = torch.fft.fft(edges, n=self.period[2], dim=-1)
-        spectrum = torch.fft.fft(spectrum, n=self.period[1], dim=-2)
-        return torch.fft.fft(spectrum, n=self.period[0], dim=-3)
-
-    def _back(self, spectrum: Complex[Tensor, "batch 3 px py pz"]) -> Complex[Tensor, "batch 3 x y z"]:
-        """Return the inverse transform, each axis cropped to the box before the next one."""
-        edges = torch.fft.ifft(spectrum, dim=-3)[..., : self.shape[0], :, :]
-        edges = torch.fft.ifft(edges, dim=-2)[..., : self.shape[1], :]
-        return torch.fft.ifft(edges, dim=-1)[..., : self.shape[2]]
+    def _convolve(
+        self,
+        edges: Complex[Tensor, "batch 3 x y z"],
+        multiply: Callable[[_SpectralPart, Complex[Tensor, "3 mx my mz"]], Complex[Tensor, "3 mx my mz"]],
+    ) -> Complex[Tensor, "batch 3 x y z"]:
+        """Return what ``multiply`` makes of the Fourier transform of each of the batch."""
+        x, y, z = self.shape
+        result = torch.empty_like(edges)
+        padded = edges.new_zeros((3, *self.half))
+        for one, source in enumerate(edges):
+            padded[:, :x, :y, :z] = source
+            total = torch.zeros_like(padded)
+            for part in self.parts:
+                spectrum = torch.fft.fftn(padded * part.twist, dim=(-3, -2, -1))
+                total.addcmul_(torch.fft.ifftn(multiply(part, spectrum), dim=(-3, -2, -1)), part.untwist)
+            result[one] = total[:, :x, :y, :z]
+        return result
 
     def scattered_electric(self, polarisation: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x y z"]:
         """Return the electric field [V/m] on the edges that a polarisation [V/m] on the edges gives."""
-        gradient = self.forward_difference
-        spectrum = self._transform(polarisation)
-        # The divergence at a node is a backward difference, whose symbol is minus the conjugate of the forward one.
-        divergence = -gradient[0].conj() * spectrum[:, 0]
-        for axis in (1, 2):
-            divergence.addcmul_(gradient[axis].conj().resolve_conj(), spectrum[:, axis], value=-1.0)
-        spectrum *= self.wavenumber**2
-        for axis in range(3):
-            spectrum[:, axis].addcmul_(gradient[axis], divergence)
-        spectrum *= self.spectrum
-        return self._back(spectrum)
+
+        def multiply(part: _SpectralPart, spectrum: Tensor) -> Tensor:
+            divergence = part.backward[0] * spectrum[0]
+            divergence.addcmul_(part.backward[1], spectrum[1]).addcmul_(part.backward[2], spectrum[2])
+            spectrum *= self.wavenumber**2
+            for axis in range(3):
+                spectrum[axis].addcmul_(part.forward[axis], divergence)
+            return spectrum.mul_(part.green)
+
+        return self._convolve(polarisation, multiply)
 
     def scattered_magnetic(self, polarisation: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x y z"]:
         """Return the magnetic flux density [T] on the faces that a polarisation [V/m] on the edges gives."""
-        gradient = self.forward_difference
-        potential = self._transform(polarisation) * (self.spectrum * (1j * self.wavenumber / SPEED_OF_LIGHT))
-        curl = torch.empty_like(potential)
-        for axis in range(3):
-            first, second = (axis + 1) % 3, (axis + 2) % 3
-            curl[:, axis] = gradient[first] * potential[:, second] - gradient[second] * potential[:, first]
-        return self._back(curl)
+
+        def multiply(part: _SpectralPart, spectrum: Tensor) -> Tensor:
+            potential = spectrum * part.green
+            pairs = ((1, 2), (2, 0), (0, 1))
+            curl = [part.forward[a] * potential[b] - part.forward[b] * potential[a] for a, b in pairs]
+            return torch.stack(curl) * (1j * self.wavenumber / SPEED_OF_LIGHT)
+
+        return self._convolve(polarisation, multiply)
 
 
-def padded_length(length: int) -> int:
-    """Return the period along one axis: a product of small primes, even, of at least ``2 length + 2``."""
-    return 2 * int(next_fast_len(length + 1))
+class _SpectralPart:
+    """One eighth of the spectrum: the frequencies that are even or odd along each axis."""
+
+    def __init__(self, green: Tensor, forward: list[Tensor], twist: Tensor) -> None:
+        self.green = green
+        self.forward = forward
+        # The divergence at a node is a backward difference, whose symbol is minus the conjugate of the forward one.
+        self.backward = [-symbol.conj().resolve_conj() for symbol in forward]
+        self.twist = twist
+        self.untwist = twist.conj().resolve_conj() / 8.0
+
+
+def half_period(length: int) -> int:
+    """Return half the period along one axis: a product of small primes of at least ``length + 1``."""
+    return int(next_fast_len(length + 1))
 
 
 def faces_to_centres(faces: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x-1 y-1 z-1"]:
@@ -246,9 +272,9 @@ def faces_to_centres(faces: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor,
 
 def required_bytes(unknowns: int, box: tuple[int, int, int], batch: int, restart: int, itemsize: int) -> int:
     """Return the memory that a solution needs [B]: the Krylov basis and the workspace of the transforms."""
-    padded = math.prod(padded_length(length) for length in box)
-    together = max(1, min(batch, PRODUCT_BYTES // (9 * padded * itemsize)))
-    return itemsize * (batch * unknowns * (restart + 6) + 9 * padded * together + 3 * padded)
+    part = math.prod(half_period(length) for length in box)
+    spectra, setting_up, products = 8 * 3 * part, 8 * 5 * part * (16 // itemsize), (15 + 9 * batch) * part
+    return itemsize * (spectra + max(setting_up, products + batch * unknowns * (restart + 6)))
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -343,15 +369,11 @@ def solve_scattering(
     lattice = LatticeOperator(
         extent, body.grid.voxel_size, body.wavenumber, dtype=electric.dtype, device=electric.device
     )
-    together = max(1, PRODUCT_BYTES // (9 * lattice.spectrum.numel() * electric.element_size()))
 
     def operator(unknown: Tensor) -> Tensor:
-        parts = []
-        for part in unknown.split(together):
-            edges = part.new_zeros((len(part), *inside.shape))
-            edges[:, inside] = part
-            parts.append(scale * part - weight * lattice.scattered_electric(edges)[:, inside])
-        return torch.cat(parts)
+        edges = unknown.new_zeros((len(unknown), *inside.shape))
+        edges[:, inside] = unknown
+        return scale * unknown - weight * lattice.scattered_electric(edges)[:, inside]
 
     crop = (slice(None), slice(None), *box)
     guess = None if start is None else start.to(electric)[crop][:, inside]
@@ -380,11 +402,8 @@ def radiate(
     lattice = LatticeOperator(
         (x, y, z), body.grid.voxel_size, body.wavenumber, dtype=polarisation.dtype, device=polarisation.device
     )
-    electric, magnetic = [], []
-    for part in polarisation.split(1):
-        edges = torch.nn.functional.pad(part, (0, 1, 0, 1, 0, 1))
-        electric.append(lattice.scattered_electric(edges)[..., :-1, :-1, :-1])
-        magnetic.append(faces_to_centres(lattice.scattered_magnetic(edges)))
+    edges = torch.nn.functional.pad(polarisation, (0, 1, 0, 1, 0, 1))
     return FieldOnGrid(
-        incident.electric + torch.cat(electric), incident.magnetic_flux + torch.cat(magnetic).to(incident.electric.dtype)
+        incident.electric + lattice.scattered_electric(edges)[..., :-1, :-1, :-1],
+        incident.magnetic_flux + faces_to_centres(lattice.scattered_magnetic(edges)),
     )
