@@ -73,10 +73,14 @@ def helmholtz_order_deviation() -> float:
 
 
 def cole_cole_deviation() -> float:
-    """Return the largest relative deviation of WM, GM and CSF at 128 MHz from the article's reference."""
+    """Return the largest relative deviation of WM, GM and CSF at 128 MHz from the article's reference.
+
+    Values are compared to the digits that the article prints, two of conductivity and one of permittivity: white matter's
+    0.3422 S/m against a printed 0.34 would else count the reference's own rounding, 0.63 %, for an error of the model.
+    """
     deviations = []
     for tissue, (conductivity, permittivity) in REFERENCE_128_MHZ.items():
         found = tissue_properties(tissue, 128e6)
-        deviations.append(abs(found.conductivity / conductivity - 1.0))
-        deviations.append(abs(found.relative_permittivity / permittivity - 1.0))
+        deviations.append(abs(round(found.conductivity, 2) / conductivity - 1.0))
+        deviations.append(abs(round(found.relative_permittivity, 1) / permittivity - 1.0))
     return max(deviations)
