@@ -67,7 +67,7 @@ class ColeCole:
 
 def _row(high: float, ionic: float, *terms: tuple[float, float, float]) -> ColeCole:
     increments, times, exponents = zip(*terms, strict=True)
-    return ColeCole(high, increments, times, exponents, ionic)  # type: ignore[arg-type]
+    return ColeCole(high, increments, times, exponents, ionic)
 
 
 TISSUES: dict[str, ColeCole] = {
@@ -90,17 +90,15 @@ TISSUES: dict[str, ColeCole] = {
     "mucous_tissue": _row(
         4.0, 0.0004, (39, 7.958, 0.10), (280, 79.577, 0.00), (3.0e4, 1.592, 0.16), (3.0e4, 1.592, 0.20)
     ),
-    "muscle": _row(
-        4.0, 0.200, (50, 7.234, 0.10), (7000, 353.678, 0.10), (1.2e6, 318.310, 0.10), (2.5e7, 2.274, 0.00)
-    ),
+    "muscle": _row(4.0, 0.200, (50, 7.234, 0.10), (7000, 353.678, 0.10), (1.2e6, 318.310, 0.10), (2.5e7, 2.274, 0.00)),
     "skin": _row(4.0, 0.0002, (32, 7.234, 0.00), (1100, 32.481, 0.20), (0, 159.155, 0.20), (0, 15.915, 0.20)),
     "vitreous_humour": _row(4.0, 1.500, (65, 7.234, 0.00), (30, 159.155, 0.10), (0, 159.155, 0.00), (0, 15.915, 0.00)),
     "white_matter": _row(
         4.0, 0.020, (32, 7.958, 0.10), (100, 7.958, 0.10), (4.0e4, 53.052, 0.30), (3.5e7, 7.958, 0.02)
     ),
 }
-"""The 13 tissues of a head. Fat is the infiltrated one (the report's mean value), muscle is transverse, skin is dry, and
-mucous tissue is wet skin, for which the report has no entry of its own."""
+"""The 13 tissues of a head. Fat is the infiltrated one (the report's mean value), muscle is transverse, skin is
+dry, and mucous tissue is wet skin, for which the report has no entry of its own."""
 
 
 def tissue_properties(tissue: str, frequency: float) -> DielectricProperties:

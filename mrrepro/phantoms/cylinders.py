@@ -1,8 +1,9 @@
 """The 42 homogeneous cylinders, 12 cm in diameter and 12 cm long, along B0.
 
-The article gives the size, that every cylinder has properties of its own, and those of one: the agar phantom of 0.88 S/m
-and 80, which number 42 has too. The table of the others is in its supplement; here they are our choice, spread evenly
-(a two-dimensional low-discrepancy sequence, so without a seed) over the range of brain tissue, CSF and saline gels.
+The article gives the size, that every cylinder has properties of its own, and those of one: the agar phantom of 0.88
+S/m and 80, which number 42 has too. The table of the others is in its supplement; here they are our choice, spread
+evenly (a two-dimensional low-discrepancy sequence, so without a seed) over the range of brain tissue, CSF and saline
+gels.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The body coil: a 16-rung birdcage in a cylindrical shield, its incident field and the B1 maps of a body in it.
 
-Line currents are forced: rungs carry ``exp(+-j (phi - pi / 2))``, end rings what Kirchhoff's law leaves, so that the circuit is
-closed, no charge gathers and ``E = -j omega A``. The shield acts through images at ``R_s^2 / R`` of opposite current, exact
-for an infinite cylinder and long wavelengths. Limits: no capacitors, no tuning, no reaction of the body on the currents, no
-far ends of the shield. Circular polarisation ``exp(+j phi)`` drives B1+ (`mrrepro.simulators.rf_fields`), the reversed one
-receives. Phases count from the azimuth of +y: then B1+ and B1- of the empty coil are real and positive at the centre, but
-for retardation, and the transceive phase of a small object is near zero.
+Line currents are forced: rungs carry ``exp(+-j (phi - pi / 2))``, end rings what Kirchhoff's law leaves, so that the
+circuit is closed, no charge gathers and ``E = -j omega A``. The shield acts through images at ``R_s^2 / R`` of
+opposite current, exact for an infinite cylinder and long wavelengths. Limits: no capacitors, no tuning, no reaction
+of the body on the currents, no far ends of the shield. Circular polarisation ``exp(+j phi)`` drives B1+
+(`mrrepro.simulators.rf_fields`), the reversed one receives. Phases count from the azimuth of +y: then B1+ and B1- of
+the empty coil are real and positive at the centre, but for retardation, and the transceive phase of a small object is
+near zero.
 
 Inside the coil the field is smooth, so it is summed at Chebyshev nodes only and interpolated to the grid, to a relative
 error of about 1e-8; the result is kept for the grids used last.
@@ -30,6 +31,11 @@ from mrrepro.solvers.yee_grid import YeeGrid
 from mrrepro.validation import require_range
 
 _INTERPOLATION_ERROR = 1e-8
+
+_QUADRATURE_ERROR = 1e-7
+
+_CLEARANCE = 0.2
+"""Least distance of a grid from the rungs, in parts of the coil's radius; the quadratures are accurate up to there."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,12 @@ class Birdcage:
         return np.concatenate([coil[0], image[0]]), np.concatenate([coil[1], -image[1]])
 
 
+def _quadrature(coil: Birdcage, half_length: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a Gauss rule for a conductor that is seen from the least clearance; its error falls as rho^(-2 n)."""
+    growth = math.asinh(_CLEARANCE * coil.radius / half_length)
+    return np.polynomial.legendre.leggauss(math.ceil(-0.5 * math.log(_QUADRATURE_ERROR) / growth) + 2)
+
+
 def _conductor(
     coil: Birdcage, radius: float, sense: int
 ) -> tuple[Float[np.ndarray, "s 3"], Complex[np.ndarray, "s 3"]]:
@@ -83,7 +95,7 @@ def _conductor(
     step = 2.0 * math.pi / coil.rungs
     angles = step * np.arange(coil.rungs)
     phasors = coil.current * np.exp(1j * sense * (angles - 0.5 * math.pi))
-    nodes, weights = np.polynomial.legendre.leggauss(24)
+    nodes, weights = _quadrature(coil, 0.5 * coil.length)
     height = 0.5 * coil.length * nodes
     rung_positions = np.stack(
         np.broadcast_arrays(radius * np.cos(angles)[:, None], radius * np.sin(angles)[:, None], height), axis=-1
@@ -92,7 +104,7 @@ def _conductor(
     rung_elements[..., 2] = phasors[:, None] * 0.5 * coil.length * weights
     # Kirchhoff at the upper ring: K_n - K_(n-1) = I_n, K_n flowing from rung n to rung n + 1
     ring = phasors / (1.0 - np.exp(-1j * sense * step))
-    nodes, weights = np.polynomial.legendre.leggauss(6)
+    nodes, weights = _quadrature(coil, 0.5 * step * radius)
     along = (angles[:, None] + 0.5 * step * (nodes + 1.0)).ravel()
     strength = (ring[:, None] * 0.5 * step * radius * weights).ravel()
     tangent = np.stack([-np.sin(along), np.cos(along), np.zeros_like(along)], axis=1)
@@ -150,10 +162,11 @@ def _sampled_field(
     ]
     reach = math.hypot(*(max(abs(low), abs(high)) for low, high in limits[:2]))
     clearance = coil.radius - reach
-    if clearance < 0.05 * coil.radius:
+    if clearance < _CLEARANCE * coil.radius:
         raise ValueError(
-            f"the grid reaches {reach:.3g} m from the coil's axis, but the rungs lie at {coil.radius} m: crop the grid to "
-            "the body, or take a larger coil."
+            f"the grid reaches {reach:.3g} m from the coil's axis, but must stay within "
+            f"{(1 - _CLEARANCE) * coil.radius:.3g} m for rungs at {coil.radius} m: crop the grid to the body, or take a "
+            "larger coil."
         )
     ratio = clearance / max(0.5 * (high - low) for low, high in limits)
     count = math.ceil(-math.log(_INTERPOLATION_ERROR) / math.log(ratio + math.hypot(ratio, 1.0)))
@@ -188,7 +201,7 @@ def incident_field(
     ----------
     coil : Birdcage
     grid : YeeGrid
-        In the coil's coordinates [m]; must stay 5 % of the radius away from the rungs.
+        In the coil's coordinates [m]; must stay 20 % of the radius away from the rungs.
     frequency : float
         [Hz].
     """

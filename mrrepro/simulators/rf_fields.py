@@ -1,9 +1,9 @@
 """From the magnetic field of a coil to what a scanner sees: B1+, B1-, transceive phase, noise.
 
 Phasors belong to ``exp(+j omega t)`` and B0 points along +z, so that spins of positive gyromagnetic ratio precess
-clockwise, as ``exp(-j omega t)`` in the plane ``x + j y``. The part of a real field that turns with them has the complex
-amplitude ``conj(B_x - j B_y) / 2``; what is called B1+ here is its conjugate, ``(B_x - j B_y) / 2``, so that phases have
-the sign of the phasors they come from: ``laplace(B1+) = j omega mu_0 (sigma + j omega eps) B1+``.
+clockwise, as ``exp(-j omega t)`` in the plane ``x + j y``. The part of a real field that turns with them has the
+complex amplitude ``conj(B_x - j B_y) / 2``; what is called B1+ here is its conjugate, ``(B_x - j B_y) / 2``, so that
+phases have the sign of the phasors they come from: ``laplace(B1+) = j omega mu_0 (sigma + j omega eps) B1+``.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def add_measurement_noise(
 ) -> tuple[Float[Tensor, "*batch x y z"], Float[Tensor, "*batch x y z"]]:
     """Return magnitude and phase as measured: Gaussian noise on each, of independent strengths.
 
-    Magnitude and phase come from different sequences, hence two settings; one complex field of SNR 90 would have a phase
-    precision of 11 mrad, and the paper states 9 mrad.
+    Magnitude and phase come from different sequences, hence two settings; one complex field of SNR 90 would have a
+    phase precision of 11 mrad, and the paper states 9 mrad.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def add_measurement_noise(
     level = magnitude[..., mask].mean() / snr
 
     def noise() -> Tensor:
-        return torch.randn(
-            magnitude.shape, generator=generator, dtype=magnitude.dtype, device=generator.device
-        ).to(magnitude.device)
+        return torch.randn(magnitude.shape, generator=generator, dtype=magnitude.dtype, device=generator.device).to(
+            magnitude.device
+        )
 
     return magnitude + level * noise(), phase + phase_sd * noise()
 

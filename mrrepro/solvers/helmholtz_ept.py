@@ -1,9 +1,9 @@
 """Electrical properties from B1+ by the homogeneous Helmholtz equation (H-EPT).
 
-``laplace(B) / B = -omega^2 mu_0 eps_0 eps_r + j omega mu_0 sigma`` in the time dependence ``exp(+j omega t)``: exact where
-the properties are constant, wrong where they change (within a kernel's reach of a boundary), and a second derivative of
-measured data: noise grows as h^-2. The kernel is therefore an explicit argument: four constructors, any odd size,
-anisotropic voxels.
+``laplace(B) / B = -omega^2 mu_0 eps_0 eps_r + j omega mu_0 sigma`` in the time dependence ``exp(+j omega t)``: exact
+where the properties are constant, wrong where they change (within a kernel's reach of a boundary), and a second
+derivative of measured data: noise grows as h^-2. The kernel is therefore an explicit argument: four constructors, any
+odd size, anisotropic voxels.
 
 References
 ----------
@@ -115,7 +115,8 @@ def _cuboid(size: Sequence[int]) -> Bool[np.ndarray, "kx ky kz"]:
 
 def _ellipsoid(size: Sequence[int]) -> Bool[np.ndarray, "kx ky kz"]:
     radii = [length // 2 for length in size]
-    return sum((axis / radius) ** 2 for axis, radius in zip(_offsets(size), radii, strict=True)) <= 1.0 + 1e-12
+    level = np.sum([(axis / radius) ** 2 for axis, radius in zip(_offsets(size), radii, strict=True)], axis=0)
+    return np.asarray(level <= 1.0 + 1e-12)
 
 
 _MONOMIALS = tuple(
@@ -126,7 +127,9 @@ _MONOMIALS = tuple(
 
 def _second_derivatives(edges: Sequence[float]) -> Float[np.ndarray, " monomials"]:
     """Return the Laplacian of each monomial at the origin, in index coordinates."""
-    return np.array([sum(2.0 / edge**2 for p, edge in zip(powers, edges, strict=True) if p == 2) for powers in _MONOMIALS])
+    return np.array(
+        [sum(2.0 / edge**2 for p, edge in zip(powers, edges, strict=True) if p == 2) for powers in _MONOMIALS]
+    )
 
 
 def _savitzky_golay(name: str, support: np.ndarray, edges: tuple[float, float, float]) -> LaplacianKernel:
@@ -157,7 +160,7 @@ def _correlate(images: Float[Tensor, "n x y z"], kernels: Float[Tensor, "m kx ky
 def laplacian(
     field: Complex[Tensor, "x y z"] | Float[Tensor, "x y z"], kernel: LaplacianKernel
 ) -> Complex[Tensor, "x y z"] | Float[Tensor, "x y z"]:
-    """Return the Laplacian of a field [field's unit / m^2]; only voxels whose kernel lies inside the array are right."""
+    """Return the Laplacian of a field [field's unit / m^2]; right where the kernel lies inside the array."""
     parts = torch.stack([field.real, field.imag]) if field.is_complex() else field[None]
     weights = torch.as_tensor(kernel.weights, dtype=parts.dtype, device=parts.device)[None]
     found = _correlate(parts, weights)[:, 0]
@@ -190,9 +193,7 @@ class EptMaps:
 
 
 def _require_inputs(mask: Tensor, frequency: float, **fields: Tensor) -> None:
-    require_range(
-        "frequency", frequency, 1e6, 1e9, unit="Hz", remedy="give hertz, 128 MHz being 128e6"
-    )
+    require_range("frequency", frequency, 1e6, 1e9, unit="Hz", remedy="give hertz, 128 MHz being 128e6")
     for name, field in fields.items():
         require_shape(name, field, (None, None, None), "give one volume")
         require_shape(name, field, mask.shape, "give the shape of the mask")
@@ -242,7 +243,7 @@ def transmit_from_measurement(
 
 
 def require_unwrapped(phase: Float[Tensor, "x y z"], mask: Bool[Tensor, "x y z"]) -> None:
-    """Raise ``ValueError`` unless the phase [rad] is finite and without jumps above pi between neighbours in the mask."""
+    """Raise ``ValueError`` unless the phase [rad] is finite and without wraps (jumps above 1.5 pi) in the mask."""
     require_phase_in_radians("phase in the mask", phase[mask])
     for axis in range(3):
         length = phase.shape[axis] - 1
@@ -250,8 +251,8 @@ def require_unwrapped(phase: Float[Tensor, "x y z"], mask: Bool[Tensor, "x y z"]
         jump = (phase.narrow(axis, 1, length) - phase.narrow(axis, 0, length))[both].abs()
         if bool((jump > 1.5 * math.pi).any()):
             raise ValueError(
-                f"phase must be unwrapped, but jumps by {float(jump.max()):.3g} rad between neighbours in the mask along "
-                f"axis {axis}: unwrap it first."
+                f"phase must be unwrapped, but jumps by {float(jump.max()):.3g} rad between neighbours in the mask "
+                f"along axis {axis}: unwrap it first."
             )
 
 

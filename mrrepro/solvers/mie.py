@@ -52,8 +52,8 @@ class PlaneWaveOnSphere:
         return complex(np.sqrt(self.relative_permittivity + 1j * loss))
 
     def incident(
-        self, points: Float[np.ndarray, "3 *points"]
-    ) -> tuple[Complex[np.ndarray, "3 *points"], Complex[np.ndarray, "3 *points"]]:
+        self, points: Float[np.ndarray, "*xyz_points"]
+    ) -> tuple[Complex[np.ndarray, "*xyz_points"], Complex[np.ndarray, "*xyz_points"]]:
         """Return E [V/m] and B [T] of the plane wave, ``exp(+j omega t)``, at points [m]."""
         wave = np.exp(-1j * self.wavenumber * points[2])
         nothing = np.zeros_like(wave)
@@ -64,8 +64,8 @@ class PlaneWaveOnSphere:
         return math.ceil(size + 4.0 * size ** (1.0 / 3.0) + 12.0)
 
     def internal(
-        self, points: Float[np.ndarray, "3 *points"]
-    ) -> tuple[Complex[np.ndarray, "3 *points"], Complex[np.ndarray, "3 *points"]]:
+        self, points: Float[np.ndarray, "*xyz_points"]
+    ) -> tuple[Complex[np.ndarray, "*xyz_points"], Complex[np.ndarray, "*xyz_points"]]:
         """Return E [V/m] and B [T] inside the sphere, ``exp(+j omega t)``, at points [m] within the radius.
 
         References

@@ -1,17 +1,17 @@
 """Scattering of a radio-frequency field by a body: volume integral equation on a Yee grid, with FFTs.
 
-In the time dependence ``exp(+j omega t)`` the polarisation ``P = (eps - 1) E`` (``eps = eps_r - j sigma / (omega eps_0)``)
-is equivalent to the current ``J = j omega eps_0 P``, and
+In the time dependence ``exp(+j omega t)`` the polarisation ``P = (eps - 1) E`` with
+``eps = eps_r - j sigma / (omega eps_0)`` is equivalent to the current ``J = j omega eps_0 P``, and
 
 ``E = E_inc + (k^2 + grad div) A``,  ``A = G * P``,  ``B = B_inc + (j k / c) curl A``,
 
-with G the outgoing Green's function of free space and k its wavenumber. Components of P and E sit on the edges of the Yee
-grid, those of B on its faces; grad, div and curl are the exact differences of the grid and G is the lattice Green's
-function (`mrrepro.solvers.lattice_green`), so that charge is conserved to rounding. Convolution is a product of Fourier
-transforms of period at least 2 n + 2.
+with G the outgoing Green's function of free space and k its wavenumber. Components of P and E sit on the edges of the
+Yee grid, those of B on its faces; grad, div and curl are the exact differences of the grid and G is the lattice
+Green's function (`mrrepro.solvers.lattice_green`), so that charge is conserved to rounding. Convolution is a product
+of Fourier transforms of period at least 2 n + 2.
 
 Only the body is meshed. Validity: cubic voxels, non-magnetic tissue, ``k h`` and ``|sqrt(eps)| k h`` small against 1
-(0.09 in brain at 128 MHz and 5 mm). The error is of first order in h, that of the staircase surface.
+(0.14 in grey matter at 128 MHz and 5 mm). The error is of first order in h, that of the staircase surface.
 """
 
 from __future__ import annotations
@@ -292,8 +292,8 @@ def _require_memory(need: int, free: int | None, grid: YeeGrid, directions: int)
         coarser = grid.voxel_size * (need / free) ** (1.0 / 3.0)
         raise ValueError(
             f"grid of {grid.shape} voxels of {1e3 * grid.voxel_size:.3g} mm needs {need / 2**30:.2f} GiB for "
-            f"{directions} directions, but {free / 2**30:.2f} GiB are free: take voxels of {1e3 * coarser:.2g} mm or more, "
-            "a smaller restart, fewer right-hand sides or complex64."
+            f"{directions} directions, but {free / 2**30:.2f} GiB are free: take voxels of {1e3 * coarser:.2g} mm or "
+            "more, a smaller restart, fewer right-hand sides or complex64."
         )
 
 
@@ -393,9 +393,7 @@ def solve_scattering(
     )
 
 
-def radiate(
-    body: DielectricBody, polarisation: Complex[Tensor, "batch 3 x y z"], incident: FieldOnGrid
-) -> FieldOnGrid:
+def radiate(body: DielectricBody, polarisation: Complex[Tensor, "batch 3 x y z"], incident: FieldOnGrid) -> FieldOnGrid:
     """Return the incident field plus that of a polarisation [V/m], on the whole grid."""
     # One layer more on each side, so that the faces beyond the last voxels are there.
     x, y, z = (length + 1 for length in body.grid.shape)

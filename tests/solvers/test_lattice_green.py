@@ -45,7 +45,9 @@ def test_helmholtz_kernel_adds_the_sampled_wave():
     step, k = 0.005, 2.7
     kernel = helmholtz_lattice_green((4, 3, 3), step, k)
     distance = step * np.sqrt(1 + 4 + 4)
-    expected = static_lattice_green((4, 3, 3))[1, 2, 2] / step + (np.exp(-1j * k * distance) - 1) / (4 * np.pi * distance)
+    expected = static_lattice_green((4, 3, 3))[1, 2, 2] / step + (np.exp(-1j * k * distance) - 1) / (
+        4 * np.pi * distance
+    )
     assert kernel[1, 2, 2] == pytest.approx(expected, rel=1e-12)
     assert kernel[0, 0, 0].imag == pytest.approx(-k / (4 * np.pi), rel=1e-12)
 

@@ -40,7 +40,7 @@ def test_field_obeys_maxwell_inside():
 
 
 def test_absorbed_power_is_extinguished_less_scattered():
-    # the right side from the external coefficients a_n and b_n of Bohren and Huffman (4.53), which the module does not use
+    # the right side by the external coefficients (Bohren and Huffman 4.53), which the module does not use
     size, index = HEAD.wavenumber * HEAD.radius, HEAD.refractive_index
     extinction = scattering = 0.0
     for n in range(1, 12):

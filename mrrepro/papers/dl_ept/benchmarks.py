@@ -16,7 +16,7 @@ from mrrepro.solvers.yee_grid import YeeGrid
 from mrrepro.tissues import tissue_properties
 
 HEAD_SEMI_AXES = (0.075, 0.095, 0.115)
-"""Of the layered ellipsoid that stands in for a head [m]: its volume is 3.4 litres."""
+"""Of the layered ellipsoid that stands in for a head [m]; its volume is 3.4 litres."""
 
 LAYERS = (
     (0.000, "skin"),
@@ -47,7 +47,7 @@ def layered_ellipsoid(voxel_size: float, frequency: float = 128e6) -> Dielectric
 
 
 def seconds_for_head(voxel_size: float) -> Measurement:
-    """Return the seconds to solve both polarisations to a relative residual of 1e-3, the incident field being cached."""
+    """Return the seconds for both polarisations to a relative residual of 1e-3, the incident field being cached."""
     body, coil = layered_ellipsoid(voxel_size), Birdcage()
     incident_field(coil, body.grid, body.frequency)
     start = time.perf_counter()

@@ -26,7 +26,11 @@ CHECKS = (
     Check("dl_ept.mie_5mm", f"relative error of B1+ {_SPHERE}, 5 mm", 0.010, "1", lambda: sphere_error(0.005).relative),
     Check("dl_ept.mie_4mm", f"relative error of B1+ {_SPHERE}, 4 mm", 0.007, "1", lambda: sphere_error(0.004).relative),
     Check(
-        "dl_ept.mie_2.5mm", f"relative error of B1+ {_SPHERE}, 2.5 mm", 0.005, "1", lambda: sphere_error(0.0025).relative
+        "dl_ept.mie_2.5mm",
+        f"relative error of B1+ {_SPHERE}, 2.5 mm",
+        0.005,
+        "1",
+        lambda: sphere_error(0.0025).relative,
     ),
     Check(
         "dl_ept.mie_order",
@@ -35,7 +39,13 @@ CHECKS = (
         "1",
         mie_order_deviation,
     ),
-    Check("dl_ept.mie_phase_5mm", f"rms phase error of B1+ {_SPHERE}, 5 mm", 0.009, "rad", lambda: sphere_error(0.005).phase_rms),
+    Check(
+        "dl_ept.mie_phase_5mm",
+        f"rms phase error of B1+ {_SPHERE}, 5 mm",
+        0.009,
+        "rad",
+        lambda: sphere_error(0.005).phase_rms,
+    ),
     Check(
         "dl_ept.reciprocity",
         "relative difference of the reactions of two dipoles through an irregular body",
@@ -85,7 +95,12 @@ _PEER = "Galerkin volume integral equation with piecewise constant currents, sam
 BENCHMARKS = (
     Benchmark("dl_ept.vie_vs_pwc", f"relative error of B1+ {_SPHERE}, 5 mm", "1", compare_errors, _PEER, goal=8.0),
     Benchmark(
-        "dl_ept.vie_vs_pwc_seconds", "seconds for the same; the kernels count for ours, not for the peer", "s", compare_seconds, _PEER, goal=1.0
+        "dl_ept.vie_vs_pwc_seconds",
+        "seconds for the same; the kernels count for ours, not for the peer",
+        "s",
+        compare_seconds,
+        _PEER,
+        goal=1.0,
     ),
     Benchmark("dl_ept.seconds_head_5mm", f"{_HEAD}, 5 mm", "s", partial(seconds_for_head, 0.005)),
     Benchmark("dl_ept.seconds_head_3mm", f"{_HEAD}, 3 mm", "s", partial(seconds_for_head, 0.003)),

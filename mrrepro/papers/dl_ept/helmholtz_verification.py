@@ -43,7 +43,8 @@ def cylinder_error(kernel: LaplacianKernel, conductivity: float = 0.6, permittiv
     step, frequency = kernel.voxel_size[0], 128e6
     omega = 2.0 * math.pi * frequency
     wavenumber = np.sqrt(
-        omega**2 * VACUUM_PERMEABILITY * VACUUM_PERMITTIVITY * permittivity - 1j * omega * VACUUM_PERMEABILITY * conductivity
+        omega**2 * VACUUM_PERMEABILITY * VACUUM_PERMITTIVITY * permittivity
+        - 1j * omega * VACUUM_PERMEABILITY * conductivity
     )
     axis = np.arange(-20, 21) * step
     radius = np.hypot(axis[:, None], axis)
@@ -75,8 +76,9 @@ def helmholtz_order_deviation() -> float:
 def cole_cole_deviation() -> float:
     """Return the largest relative deviation of WM, GM and CSF at 128 MHz from the article's reference.
 
-    Values are compared to the digits that the article prints, two of conductivity and one of permittivity: white matter's
-    0.3422 S/m against a printed 0.34 would else count the reference's own rounding, 0.63 %, for an error of the model.
+    Values are compared to the digits that the article prints, two of conductivity and one of permittivity: white
+    matter's 0.3422 S/m against a printed 0.34 would else count the reference's own rounding, 0.63 %, for an error of
+    the model.
     """
     deviations = []
     for tissue, (conductivity, permittivity) in REFERENCE_128_MHZ.items():

@@ -1,10 +1,10 @@
 """The textbook volume integral equation with piecewise constant currents: the peer of the solver on the Yee grid.
 
 All three components of the polarisation are constant in each voxel and the equation is tested with the same functions
-(Galerkin). Because the current jumps at every face, the dyadic kernel reduces to integrals of the scalar Green's function
-over products of one-dimensional functions of the lag: the triangle (the autocorrelation of a box), minus its first
-derivative where one derivative is integrated by parts along that axis, and its second derivative, three point masses. A benchmark's reference: it makes
-no claim to speed beyond using the same FFTs and the same GMRES.
+(Galerkin). Because the current jumps at every face, the dyadic kernel reduces to integrals of the scalar Green's
+function over products of one-dimensional functions of the lag: the triangle (the autocorrelation of a box), minus its
+first derivative where one derivative is integrated by parts along that axis, and its second derivative, three point
+masses. A benchmark's reference: it makes no claim to speed beyond using the same FFTs and the same GMRES.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ def irregular_body(step: float = 0.01, length: int = 8) -> DielectricBody:
 
 
 def dipole_electric_field(
-    points: Float[np.ndarray, "3 *points"], position: np.ndarray, moment: np.ndarray, wavenumber: float
-) -> Complex[np.ndarray, "3 *points"]:
+    points: Float[np.ndarray, "*xyz_points"], position: np.ndarray, moment: np.ndarray, wavenumber: float
+) -> Complex[np.ndarray, "*xyz_points"]:
     """Return ``(k^2 + grad div)(p exp(-j k R) / (4 pi R))`` in closed form: the field of a dipole, times eps_0."""
     arm = points - position.reshape(3, *[1] * (points.ndim - 1))
     distance = np.sqrt(np.sum(arm**2, axis=0))
@@ -164,9 +164,7 @@ def far_field_power(body: DielectricBody, polarisation: Complex[np.ndarray, "3 x
         unit = np.array([sine * math.cos(azimuth), sine * math.sin(azimuth), cosine])
         amplitude = np.empty(3, dtype=complex)
         for component in range(3):
-            x, y, z = (
-                np.exp(1j * k * u * axis) for u, axis in zip(unit, body.grid.edge_axes(component), strict=True)
-            )
+            x, y, z = (np.exp(1j * k * u * axis) for u, axis in zip(unit, body.grid.edge_axes(component), strict=True))
             amplitude[component] = np.einsum("xyz,x,y,z->", polarisation[component], x, y, z, optimize=True)
         across = amplitude - unit * (unit @ amplitude)
         power += weight * math.pi / orders * float(np.sum(np.abs(across) ** 2))
@@ -206,9 +204,10 @@ def dense_operator_deviation() -> float:
 
         # t = 2 s^2, and beyond s = S the Bessel functions' expansion, of which two terms are kept
         last = 400.0
-        static = quad(integrand, 0.0, 4.0, epsabs=1e-14, limit=400)[0] + quad(
-            integrand, 4.0, last, epsabs=1e-15, limit=400
-        )[0]
+        static = (
+            quad(integrand, 0.0, 4.0, epsabs=1e-14, limit=400)[0]
+            + quad(integrand, 4.0, last, epsabs=1e-15, limit=400)[0]
+        )
         total, end = sum(order**2 for order in index), 2.0 * last**2
         static += (2.0 / math.sqrt(end) - (4.0 * total - 3.0) / (24.0 * end**1.5)) / (4.0 * math.pi) ** 1.5
         distance = step * math.sqrt(total)
@@ -229,9 +228,7 @@ def dense_operator_deviation() -> float:
     potential = [green @ source[component].ravel() for component in range(3)]
     divergence = -sum(forward[axis].T @ potential[axis] for axis in range(3))
     inner = (slice(1, -1),) * 3
-    dense = np.stack(
-        [(k**2 * potential[a] + forward[a] @ divergence).reshape(big)[inner] for a in range(3)]
-    )
+    dense = np.stack([(k**2 * potential[a] + forward[a] @ divergence).reshape(big)[inner] for a in range(3)])
     lattice = LatticeOperator(shape, step, k, dtype=torch.complex128, device="cpu")
     fast = lattice.scattered_electric(torch.as_tensor(source)[None])[0].numpy()
     curl = [
@@ -242,5 +239,3 @@ def dense_operator_deviation() -> float:
     flux = lattice.scattered_magnetic(torch.as_tensor(source)[None])[0].numpy()
     electric_error = np.linalg.norm(fast - dense) / np.linalg.norm(dense)
     return float(max(electric_error, np.linalg.norm(flux - dense_flux) / np.linalg.norm(dense_flux)))
-
-

@@ -1,0 +1,79 @@
+import math
+
+import numpy as np
+import pytest
+
+from mrrepro.tissues import TISSUES, ColeCole, tissue_properties
+
+# The tissue calculator of IFAC-CNR (Andreuccetti et al.), which evaluates the same model: conductivity [S/m] at 10 kHz.
+CALCULATOR_10_KHZ = {
+    "blood": 0.70004,
+    "bone_cortical": 0.02043,
+    "fat": 0.04295,
+    "grey_matter": 0.11487,
+    "mucous_tissue": 0.0029317,
+    "muscle": 0.34083,
+    "skin": 0.00020408,
+    "white_matter": 0.06948,
+}
+
+# Table I (A) of the CondNet article, the tissues for which it quotes the Cole-Cole model at 10 kHz to two digits.
+CONDNET_10_KHZ = {
+    "blood": 0.70,
+    "bone_cancellous": 0.08,
+    "bone_cortical": 0.02,
+    "cerebellum": 0.13,
+    "csf": 2.00,
+    "dura": 0.50,
+    "fat": 0.04,
+    "muscle": 0.34,
+    "vitreous_humour": 1.50,
+    "white_matter": 0.07,
+}
+
+
+def test_thirteen_tissues():
+    assert len(TISSUES) == 13
+
+
+@pytest.mark.parametrize(("tissue", "conductivity"), CALCULATOR_10_KHZ.items())
+def test_agrees_with_the_calculator_at_10_khz(tissue, conductivity):
+    assert tissue_properties(tissue, 1e4).conductivity == pytest.approx(conductivity, rel=3e-4)
+
+
+@pytest.mark.parametrize(("tissue", "conductivity"), CONDNET_10_KHZ.items())
+def test_agrees_with_the_condnet_table(tissue, conductivity):
+    assert abs(tissue_properties(tissue, 1e4).conductivity - conductivity) < 0.0055
+
+
+@pytest.mark.parametrize(
+    ("tissue", "conductivity", "permittivity"),
+    [("white_matter", 0.342, 52.5), ("grey_matter", 0.587, 73.5), ("csf", 2.143, 84.0), ("muscle", 0.719, 63.5)],
+)
+def test_properties_at_128_mhz(tissue, conductivity, permittivity):
+    found = tissue_properties(tissue, 128e6)
+    assert found.conductivity == pytest.approx(conductivity, abs=6e-4)
+    assert found.relative_permittivity == pytest.approx(permittivity, abs=0.06)
+
+
+def test_a_debye_term_in_closed_form():
+    # one term with alpha = 0 at omega tau = 1: half the increment, and sigma = omega eps_0 times the other half
+    frequency = 1.0 / (2 * math.pi * 1e-9)
+    found = ColeCole(5.0, (0, 20.0, 0, 0), (1, 1, 1, 1), (0, 0, 0, 0), 0.0).at(frequency)
+    assert found.relative_permittivity == pytest.approx(15.0)
+    assert found.conductivity == pytest.approx(1e9 * 8.8541878128e-12 * 10.0)
+
+
+def test_conductivity_grows_and_permittivity_falls_with_frequency():
+    frequencies = np.logspace(2, 10, 40)
+    for tissue in TISSUES:
+        found = [tissue_properties(tissue, frequency) for frequency in frequencies]
+        assert all(np.diff([p.conductivity for p in found]) >= 0)
+        assert all(np.diff([p.relative_permittivity for p in found]) <= 0)
+
+
+def test_rejects():
+    with pytest.raises(ValueError, match="white_matter"):
+        tissue_properties("white matter", 128e6)
+    with pytest.raises(ValueError, match="frequency"):
+        tissue_properties("csf", -1.0)
