@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from mrrepro.solvers.volume_integral import DielectricBody
-from mrrepro.solvers.yee_grid import YeeGrid, require_isotropic_voxel
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid, require_isotropic_voxel
 from mrrepro.validation import require_range
 
 COUNT = 42

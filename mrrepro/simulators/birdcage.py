@@ -24,10 +24,11 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from mrrepro.constants import SPEED_OF_LIGHT, VACUUM_PERMEABILITY
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.simulators.rf_fields import receive_field, transceive_phase, transmit_field
 from mrrepro.solvers.krylov import GmresSettings
-from mrrepro.solvers.volume_integral import DielectricBody, FieldOnGrid, Scattering, solve_scattering
-from mrrepro.solvers.yee_grid import YeeGrid
+from mrrepro.solvers.volume_integral import FieldOnGrid, Scattering, solve_scattering
 from mrrepro.validation import require_range
 
 _INTERPOLATION_ERROR = 1e-8
@@ -165,8 +166,8 @@ def _sampled_field(
     if clearance < _CLEARANCE * coil.radius:
         raise ValueError(
             f"the grid reaches {reach:.3g} m from the coil's axis, but must stay within "
-            f"{(1 - _CLEARANCE) * coil.radius:.3g} m for rungs at {coil.radius} m: crop the grid to the body, or take a "
-            "larger coil."
+            f"{(1 - _CLEARANCE) * coil.radius:.3g} m for rungs at {coil.radius} m: crop the grid to the body, "
+            "or take a larger coil."
         )
     ratio = clearance / max(0.5 * (high - low) for low, high in limits)
     count = math.ceil(-math.log(_INTERPOLATION_ERROR) / math.log(ratio + math.hypot(ratio, 1.0)))

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from mrrepro.solvers.phase import require_phase_in_radians
 from mrrepro.validation import require_finite, require_range, require_shape
 
 
@@ -91,14 +92,3 @@ def add_measurement_noise(
         )
 
     return magnitude + level * noise(), phase + phase_sd * noise()
-
-
-def require_phase_in_radians(name: str, phase: Tensor) -> None:
-    """Raise ``ValueError`` when a phase is not finite or so large that it must be in degrees."""
-    require_finite(name, phase)
-    largest = float(phase.abs().max()) if phase.numel() else 0.0
-    if largest > 16.0 * math.pi:
-        raise ValueError(
-            f"{name} must be in radians, but reaches {largest:.4g}: multiply degrees by pi / 180, and unwrap without "
-            "adding whole turns beyond 8."
-        )

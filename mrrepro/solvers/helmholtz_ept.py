@@ -14,141 +14,26 @@ quadratic fit on an ellipsoid or a cuboid.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Complex, Float
 from torch import Tensor
 
 from mrrepro.constants import VACUUM_PERMEABILITY, VACUUM_PERMITTIVITY
-from mrrepro.simulators.rf_fields import require_phase_in_radians
-from mrrepro.validation import require_finite, require_range, require_shape
-
-DEFAULT_SIZE = (7, 7, 5)
-"""Voxels along x, y, z: the paper's kernel."""
-
-
-@dataclass(frozen=True)
-class LaplacianKernel:
-    """Weights of a Laplacian as a correlation.
-
-    Parameters
-    ----------
-    name : str
-    weights : ndarray, shape of the kernel
-        [1/m^2]; zero outside the support.
-    voxel_size : tuple of 3 float
-        [m].
-    """
-
-    name: str
-    weights: Float[np.ndarray, "kx ky kz"]
-    voxel_size: tuple[float, float, float]
-
-    @property
-    def support(self) -> Bool[np.ndarray, "kx ky kz"]:
-        """Return the voxels that the kernel reads."""
-        return self.weights != 0.0
-
-
-def _require_size(size: Sequence[int], voxel_size: Sequence[float]) -> tuple[float, float, float]:
-    if len(size) != 3 or any(length % 2 == 0 or length < 3 for length in size):
-        raise ValueError(f"size must be three odd numbers of voxels of at least 3, but is {tuple(size)}.")
-    if len(voxel_size) != 3:
-        raise ValueError(f"voxel_size must be three lengths along x, y and z, but is {voxel_size}: give metres.")
-    for edge in voxel_size:
-        require_range("voxel_size", edge, 1e-5, 0.1, unit="m", remedy="give metres, 2 mm being 0.002")
-    x, y, z = (float(edge) for edge in voxel_size)
-    return x, y, z
-
-
-def _outer(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    return x[:, None, None] * y[None, :, None] * z[None, None, :]
-
-
-def _binomial(length: int) -> np.ndarray:
-    return np.array([math.comb(length - 1, i) for i in range(length)]) / 2.0 ** (length - 1)
-
-
-def _noise_robust_second(length: int) -> np.ndarray:
-    """Return Holoborodko's noise-robust second difference: [1, -2, 1] smoothed with a binomial."""
-    return np.convolve([1.0, -2.0, 1.0], _binomial(length - 2))
-
-
-def axis_noise_robust(voxel_size: Sequence[float], size: Sequence[int] = DEFAULT_SIZE) -> LaplacianKernel:
-    """Return the sum of noise-robust second differences along the three axes alone (a cross).
-
-    The least smoothing of the four: the noise along one line only is averaged.
-    """
-    edges = _require_size(size, voxel_size)
-    weights = np.zeros(tuple(size))
-    for axis, (length, edge) in enumerate(zip(size, edges, strict=True)):
-        line = [np.eye(1, other, other // 2)[0] for other in size]
-        line[axis] = _noise_robust_second(length) / edge**2
-        weights += _outer(*line)
-    return LaplacianKernel("axis_noise_robust", weights, edges)
-
-
-def smoothed_noise_robust(voxel_size: Sequence[float], size: Sequence[int] = DEFAULT_SIZE) -> LaplacianKernel:
-    """Return the noise-robust second differences, each smoothed across with binomials of the kernel's size."""
-    edges = _require_size(size, voxel_size)
-    weights = np.zeros(tuple(size))
-    for axis, (length, edge) in enumerate(zip(size, edges, strict=True)):
-        lines = [_binomial(other) for other in size]
-        lines[axis] = _noise_robust_second(length) / edge**2
-        weights += _outer(*lines)
-    return LaplacianKernel("smoothed_noise_robust", weights, edges)
-
-
-def _offsets(size: Sequence[int]) -> list[np.ndarray]:
-    return list(np.meshgrid(*(np.arange(length) - length // 2 for length in size), indexing="ij"))
-
-
-def _cuboid(size: Sequence[int]) -> Bool[np.ndarray, "kx ky kz"]:
-    return np.ones(tuple(size), dtype=bool)
-
-
-def _ellipsoid(size: Sequence[int]) -> Bool[np.ndarray, "kx ky kz"]:
-    radii = [length // 2 for length in size]
-    level = np.sum([(axis / radius) ** 2 for axis, radius in zip(_offsets(size), radii, strict=True)], axis=0)
-    return np.asarray(level <= 1.0 + 1e-12)
-
-
-_MONOMIALS = tuple(
-    powers for powers in sorted(itertools.product(range(3), repeat=3), key=lambda p: (sum(p), p)) if sum(powers) <= 2
+from mrrepro.solvers.laplacian_kernels import (
+    DEFAULT_SIZE,
+    MONOMIALS,
+    LaplacianKernel,
+    kernel_offsets,
+    laplacians_of_monomials,
+    require_kernel_size,
 )
-"""Exponents of the ten monomials of a quadratic in x, y, z."""
-
-
-def _second_derivatives(edges: Sequence[float]) -> Float[np.ndarray, " monomials"]:
-    """Return the Laplacian of each monomial at the origin, in index coordinates."""
-    return np.array(
-        [sum(2.0 / edge**2 for p, edge in zip(powers, edges, strict=True) if p == 2) for powers in _MONOMIALS]
-    )
-
-
-def _savitzky_golay(name: str, support: np.ndarray, edges: tuple[float, float, float]) -> LaplacianKernel:
-    offsets = [axis[support].astype(float) for axis in _offsets(support.shape)]
-    columns = [math.prod(axis**p for axis, p in zip(offsets, powers, strict=True)) for powers in _MONOMIALS]
-    design = np.stack([np.broadcast_to(column, offsets[0].shape) for column in columns], axis=1)
-    weights = np.zeros(support.shape)
-    weights[support] = _second_derivatives(edges) @ np.linalg.pinv(design)
-    return LaplacianKernel(name, weights, edges)
-
-
-def savitzky_golay_ellipsoid(voxel_size: Sequence[float], size: Sequence[int] = DEFAULT_SIZE) -> LaplacianKernel:
-    """Return the Laplacian of the quadratic fitted to the voxels of an ellipsoid by least squares."""
-    return _savitzky_golay("savitzky_golay_ellipsoid", _ellipsoid(size), _require_size(size, voxel_size))
-
-
-def savitzky_golay_cuboid(voxel_size: Sequence[float], size: Sequence[int] = DEFAULT_SIZE) -> LaplacianKernel:
-    """Return the Laplacian of the quadratic fitted to the voxels of a cuboid by least squares."""
-    return _savitzky_golay("savitzky_golay_cuboid", _cuboid(size), _require_size(size, voxel_size))
+from mrrepro.solvers.phase import require_unwrapped
+from mrrepro.validation import require_finite, require_range, require_shape
 
 
 def _correlate(images: Float[Tensor, "n x y z"], kernels: Float[Tensor, "m kx ky kz"]) -> Float[Tensor, "n m x y z"]:
@@ -242,20 +127,6 @@ def transmit_from_measurement(
     return torch.where(mask, torch.polar(magnitude, 0.5 * phase), torch.zeros((), dtype=torch.complex64))
 
 
-def require_unwrapped(phase: Float[Tensor, "x y z"], mask: Bool[Tensor, "x y z"]) -> None:
-    """Raise ``ValueError`` unless the phase [rad] is finite and without wraps (jumps above 1.5 pi) in the mask."""
-    require_phase_in_radians("phase in the mask", phase[mask])
-    for axis in range(3):
-        length = phase.shape[axis] - 1
-        both = mask.narrow(axis, 0, length) & mask.narrow(axis, 1, length)
-        jump = (phase.narrow(axis, 1, length) - phase.narrow(axis, 0, length))[both].abs()
-        if bool((jump > 1.5 * math.pi).any()):
-            raise ValueError(
-                f"phase must be unwrapped, but jumps by {float(jump.max()):.3g} rad between neighbours in the mask "
-                f"along axis {axis}: unwrap it first."
-            )
-
-
 def phase_only_ept(
     phase: Float[Tensor, "x y z"], frequency: float, kernel: LaplacianKernel, mask: Bool[Tensor, "x y z"]
 ) -> EptMaps:
@@ -282,24 +153,24 @@ def helmholtz_ept_at_boundaries(
 
     A fit needs at least half of the cuboid's voxels. Inside, it equals `savitzky_golay_cuboid`.
     """
-    edges = _require_size(size, voxel_size)
+    edges = require_kernel_size(size, voxel_size)
     _require_inputs(mask, frequency, transmit=transmit)
     require_finite("transmit in the mask", transmit[mask])
     dtype = transmit.real.dtype
-    offsets = [torch.as_tensor(axis, dtype=dtype, device=mask.device) for axis in _offsets(size)]
+    offsets = [torch.as_tensor(axis, dtype=dtype, device=mask.device) for axis in kernel_offsets(size)]
 
     def monomial(powers: Sequence[int]) -> Tensor:
         return reduce(torch.mul, (axis**power for axis, power in zip(offsets, powers, strict=True)))
 
-    products = sorted({tuple(map(sum, zip(a, b, strict=True))) for a in _MONOMIALS for b in _MONOMIALS})
-    place = [[products.index(tuple(map(sum, zip(a, b, strict=True)))) for b in _MONOMIALS] for a in _MONOMIALS]
+    products = sorted({tuple(map(sum, zip(a, b, strict=True))) for a in MONOMIALS for b in MONOMIALS})
+    place = [[products.index(tuple(map(sum, zip(a, b, strict=True)))) for b in MONOMIALS] for a in MONOMIALS]
     moments = _correlate(mask.to(dtype)[None], torch.stack([monomial(powers) for powers in products]))[0]
     enough = mask & (moments[products.index((0, 0, 0))] >= 0.5 * math.prod(size))
     inside = torch.where(mask, transmit, torch.zeros_like(transmit))
-    right = _correlate(torch.stack([inside.real, inside.imag]), torch.stack([monomial(p) for p in _MONOMIALS]))
+    right = _correlate(torch.stack([inside.real, inside.imag]), torch.stack([monomial(p) for p in MONOMIALS]))
     matrix = moments[:, enough][torch.as_tensor(place, device=mask.device)].permute(2, 0, 1).double()
     coefficients = torch.linalg.solve(matrix, right[:, :, enough].permute(2, 1, 0).double())
-    second = torch.as_tensor(_second_derivatives(edges), device=mask.device)
+    second = torch.as_tensor(laplacians_of_monomials(edges), device=mask.device)
     found = torch.einsum("m,vmp->pv", second, coefficients).to(dtype)
     ratio = torch.zeros_like(transmit)
     ratio[enough] = torch.complex(found[0], found[1]) / transmit[enough]

@@ -100,7 +100,7 @@ def helmholtz_lattice_green(
 
 
 def periodic_spectrum(kernel: Complex[Tensor, "x y z"], period: tuple[int, int, int]) -> Complex[Tensor, "px py pz"]:
-    """Return the Fourier transform of a kernel, given for indices 0 to ``period // 2``, extended evenly and periodically."""
+    """Return the Fourier transform of the even periodic extension of a kernel (indices 0 to ``period // 2``)."""
     wrapped = kernel
     for axis, length in enumerate(period):
         index = torch.arange(length, device=kernel.device)

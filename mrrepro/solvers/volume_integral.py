@@ -16,94 +16,22 @@ Only the body is meshed. Validity: cubic voxels, non-magnetic tissue, ``k h`` an
 
 from __future__ import annotations
 
-import itertools
 import math
-import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Complex, Float
-from scipy.fft import next_fast_len
+from jaxtyping import Complex
 from torch import Tensor
 
-from mrrepro.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.solvers.krylov import GmresSettings, gmres
-from mrrepro.solvers.lattice_green import helmholtz_lattice_green, periodic_spectrum
-from mrrepro.solvers.yee_grid import YeeGrid
-from mrrepro.validation import require_finite, require_range, require_shape
-
-LOWEST_FREQUENCY = 1e6
-"""Below 1 MHz [Hz] the contrast of tissue is beyond the solver, and the number is likely meant in MHz."""
-
-HIGHEST_FREQUENCY = 1e9
-"""Above 1 GHz [Hz] voxels of millimetres no longer resolve the wave in tissue."""
-
-
-@dataclass(frozen=True)
-class DielectricBody:
-    """A body of linear, isotropic, non-magnetic material in free space.
-
-    Parameters
-    ----------
-    grid : YeeGrid
-    relative_permittivity : ndarray, shape ``grid.shape``
-        eps_r, at least 1; 1 in air.
-    conductivity : ndarray, shape ``grid.shape``
-        sigma [S/m], at least 0; 0 in air.
-    frequency : float
-        [Hz], 1 MHz to 1 GHz.
-    """
-
-    grid: YeeGrid
-    relative_permittivity: Float[np.ndarray, "x y z"]
-    conductivity: Float[np.ndarray, "x y z"]
-    frequency: float
-
-    def __post_init__(self) -> None:
-        require_range(
-            "frequency",
-            self.frequency,
-            LOWEST_FREQUENCY,
-            HIGHEST_FREQUENCY,
-            unit="Hz",
-            remedy="give hertz, 128 MHz being 128e6",
-        )
-        lowest = {"relative_permittivity": 1.0, "conductivity": 0.0}
-        for name, bound in lowest.items():
-            values = np.asarray(getattr(self, name))
-            require_shape(name, values, self.grid.shape, "give one value for each voxel of the grid")
-            require_finite(name, values)
-            require_range(f"the smallest {name}", float(values.min()), bound, remedy="air is 1 and 0 S/m")
-        contrast = self.contrast() != 0.0
-        for axis in range(3):
-            if bool(contrast.take([0, -1], axis=axis).any()):
-                raise ValueError(
-                    f"the body touches the grid's edge along axis {axis}: leave at least one voxel of air around it."
-                )
-
-    def contrast(self) -> Complex[np.ndarray, "x y z"]:
-        """Return ``eps - 1`` of the voxels, eps being the complex relative permittivity."""
-        loss = np.asarray(self.conductivity) / (2.0 * math.pi * self.frequency * VACUUM_PERMITTIVITY)
-        return np.asarray(self.relative_permittivity) - 1.0 - 1j * loss
-
-    def edge_contrast(self) -> Complex[np.ndarray, "3 x y z"]:
-        """Return ``eps - 1`` on the edges: the mean of the four voxels that share one."""
-        voxels = self.contrast()
-        edges = np.empty((3, *voxels.shape), dtype=complex)
-        for component in range(3):
-            first, second = (axis for axis in range(3) if axis != component)
-            pairs = 0.5 * (voxels + np.roll(voxels, 1, axis=first))
-            edges[component] = 0.5 * (pairs + np.roll(pairs, 1, axis=second))
-        return edges
-
-    @property
-    def wavenumber(self) -> float:
-        """Return the wavenumber of free space [rad/m]."""
-        return 2.0 * math.pi * self.frequency / SPEED_OF_LIGHT
+from mrrepro.solvers.lattice_operator import LatticeOperator, half_period
+from mrrepro.validation import require_finite, require_shape
 
 
 @dataclass(frozen=True)
@@ -156,113 +84,6 @@ class Scattering:
     seconds: float
 
 
-class LatticeOperator:
-    """``(k^2 + grad div) G *`` and ``curl G *`` on a box, by FFT.
-
-    The convolution of period 2 m is the mean of eight of period m, periodic or antiperiodic along each axis: no zeros
-    are transformed, and the workspace is an eighth of the padded grid's.
-
-    Parameters
-    ----------
-    shape : tuple of 3 int
-        Edges along each axis.
-    step : float
-        Voxel size h [m].
-    wavenumber : float
-        k [rad/m].
-    dtype : torch.dtype
-        complex64 or complex128.
-    device : torch.device
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        step: float,
-        wavenumber: float,
-        *,
-        dtype: torch.dtype,
-        device: torch.device | str,
-    ) -> None:
-        self.shape = shape
-        self.wavenumber = wavenumber
-        x, y, z = (half_period(length) for length in shape)
-        self.half = (x, y, z)
-        kernel = helmholtz_lattice_green((x + 1, y + 1, z + 1), step, wavenumber) * step**3
-        spectrum = periodic_spectrum(torch.as_tensor(kernel, device=device), (2 * x, 2 * y, 2 * z)).to(dtype)
-        self.parts = []
-        for parity in itertools.product((0, 1), repeat=3):
-            twist = torch.ones((), dtype=torch.complex128, device=device)
-            difference = []
-            for axis, (odd, length) in enumerate(zip(parity, self.half, strict=True)):
-                along = [-1 if axis == other else 1 for other in range(3)]
-                index = torch.arange(length, dtype=torch.float64, device=device)
-                twist = twist * torch.exp(-1j * math.pi * odd / length * index).reshape(along)
-                symbol = (torch.exp(1j * math.pi * (2.0 * index + odd) / length) - 1.0) / step
-                difference.append(symbol.to(dtype).reshape(along))
-            own = spectrum[parity[0] :: 2, parity[1] :: 2, parity[2] :: 2].contiguous()
-            self.parts.append(_SpectralPart(own, difference, twist.to(dtype)))
-
-    def _convolve(
-        self,
-        edges: Complex[Tensor, "batch 3 x y z"],
-        multiply: Callable[[_SpectralPart, Complex[Tensor, "3 mx my mz"]], Complex[Tensor, "3 mx my mz"]],
-    ) -> Complex[Tensor, "batch 3 x y z"]:
-        """Return what ``multiply`` makes of the Fourier transform of each of the batch."""
-        x, y, z = self.shape
-        result = torch.empty_like(edges)
-        padded = edges.new_zeros((3, *self.half))
-        for one, source in enumerate(edges):
-            padded[:, :x, :y, :z] = source
-            total = torch.zeros_like(padded)
-            for part in self.parts:
-                spectrum = torch.fft.fftn(padded * part.twist, dim=(-3, -2, -1))
-                total.addcmul_(torch.fft.ifftn(multiply(part, spectrum), dim=(-3, -2, -1)), part.untwist)
-            result[one] = total[:, :x, :y, :z]
-        return result
-
-    def scattered_electric(self, polarisation: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x y z"]:
-        """Return the electric field [V/m] on the edges that a polarisation [V/m] on the edges gives."""
-
-        def multiply(part: _SpectralPart, spectrum: Tensor) -> Tensor:
-            divergence = part.backward[0] * spectrum[0]
-            divergence.addcmul_(part.backward[1], spectrum[1]).addcmul_(part.backward[2], spectrum[2])
-            spectrum *= self.wavenumber**2
-            for axis in range(3):
-                spectrum[axis].addcmul_(part.forward[axis], divergence)
-            return spectrum.mul_(part.green)
-
-        return self._convolve(polarisation, multiply)
-
-    def scattered_magnetic(self, polarisation: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x y z"]:
-        """Return the magnetic flux density [T] on the faces that a polarisation [V/m] on the edges gives."""
-
-        def multiply(part: _SpectralPart, spectrum: Tensor) -> Tensor:
-            potential = spectrum * part.green
-            pairs = ((1, 2), (2, 0), (0, 1))
-            curl = [part.forward[a] * potential[b] - part.forward[b] * potential[a] for a, b in pairs]
-            return torch.stack(curl) * (1j * self.wavenumber / SPEED_OF_LIGHT)
-
-        return self._convolve(polarisation, multiply)
-
-
-class _SpectralPart:
-    """One eighth of the spectrum: the frequencies that are even or odd along each axis."""
-
-    def __init__(self, green: Tensor, forward: list[Tensor], twist: Tensor) -> None:
-        self.green = green
-        self.forward = forward
-        # The divergence at a node is a backward difference, whose symbol is minus the conjugate of the forward one.
-        self.backward = [-symbol.conj().resolve_conj() for symbol in forward]
-        self.twist = twist
-        self.untwist = twist.conj().resolve_conj() / 8.0
-
-
-def half_period(length: int) -> int:
-    """Return half the period along one axis: a product of small primes of at least ``length + 1``."""
-    return int(next_fast_len(length + 1))
-
-
 def faces_to_centres(faces: Complex[Tensor, "batch 3 x y z"]) -> Complex[Tensor, "batch 3 x-1 y-1 z-1"]:
     """Return the mean of the two faces of each voxel, for each component, without the last layer."""
     inner = faces[..., :-1, :-1, :-1]
@@ -281,10 +102,11 @@ def free_bytes(device: torch.device) -> int | None:
     """Return the free memory of a device [B]; None where the system does not tell."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    try:
-        return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError, AttributeError):
+    table = Path("/proc/meminfo")
+    if not table.exists():
         return None
+    entries = dict(line.split(":", 1) for line in table.read_text().splitlines() if ":" in line)
+    return 1024 * int(entries["MemAvailable"].split()[0]) if "MemAvailable" in entries else None
 
 
 def _require_memory(need: int, free: int | None, grid: YeeGrid, directions: int) -> None:
@@ -363,6 +185,8 @@ def solve_scattering(
     unknowns = int(chi.numel())
     extent = (int(inside.shape[1]), int(inside.shape[2]), int(inside.shape[3]))
     need = required_bytes(unknowns, extent, len(electric), settings.restart, electric.element_size())
+    # The fields come last, on the whole grid, when the Krylov basis is gone.
+    need = max(need, required_bytes(0, body.grid.shape, len(electric), 0, electric.element_size()))
     _require_memory(need, free_bytes(electric.device), body.grid, settings.restart)
     weight = (chi / (1.0 + chi)).to(electric.dtype)
     scale = (1.0 / (1.0 + chi)).to(electric.dtype)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from mrrepro.phantoms.cylinders import Cylinder
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.simulators.birdcage import Birdcage, field_of_current_elements, incident_field, simulate_b1
 from mrrepro.simulators.rf_fields import receive_field, transmit_field
-from mrrepro.solvers.yee_grid import YeeGrid
 
 COIL = Birdcage()
 FREQUENCY = 128e6

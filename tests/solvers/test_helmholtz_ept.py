@@ -15,16 +15,18 @@ from mrrepro.papers.dl_ept.helmholtz_verification import (
     worst_cylinder_error,
 )
 from mrrepro.solvers.helmholtz_ept import (
-    axis_noise_robust,
     helmholtz_ept,
     helmholtz_ept_at_boundaries,
     laplacian,
     phase_only_ept,
+    transmit_from_measurement,
+    valid_voxels,
+)
+from mrrepro.solvers.laplacian_kernels import (
+    axis_noise_robust,
     savitzky_golay_cuboid,
     savitzky_golay_ellipsoid,
     smoothed_noise_robust,
-    transmit_from_measurement,
-    valid_voxels,
 )
 
 ANISOTROPIC = (0.002, 0.0025, 0.004)

@@ -4,17 +4,11 @@ import torch
 
 from mrrepro.papers.dl_ept import verification
 from mrrepro.papers.dl_ept.verification import irregular_body, plane_wave, sphere_body, sphere_error
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.solvers.krylov import GmresSettings
 from mrrepro.solvers.mie import PlaneWaveOnSphere
-from mrrepro.solvers.volume_integral import (
-    DielectricBody,
-    FieldOnGrid,
-    _require_memory,
-    free_bytes,
-    required_bytes,
-    solve_scattering,
-)
-from mrrepro.solvers.yee_grid import YeeGrid
+from mrrepro.solvers.volume_integral import FieldOnGrid, _require_memory, free_bytes, required_bytes, solve_scattering
 
 TIGHT = GmresSettings(tolerance=1e-8, restart=200)
 

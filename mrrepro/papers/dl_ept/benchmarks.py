@@ -8,11 +8,11 @@ import time
 import numpy as np
 
 from mrrepro.papers.dl_ept.verification import SphereError, piecewise_constant_error, sphere_error
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.runs.checks import Measurement
 from mrrepro.simulators.birdcage import Birdcage, incident_field, simulate_b1
 from mrrepro.solvers.krylov import GmresSettings
-from mrrepro.solvers.volume_integral import DielectricBody
-from mrrepro.solvers.yee_grid import YeeGrid
 from mrrepro.tissues import tissue_properties
 
 HEAD_SEMI_AXES = (0.075, 0.095, 0.115)

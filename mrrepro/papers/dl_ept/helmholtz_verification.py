@@ -10,10 +10,10 @@ import torch
 from scipy.special import jv
 
 from mrrepro.constants import VACUUM_PERMEABILITY, VACUUM_PERMITTIVITY
-from mrrepro.solvers.helmholtz_ept import (
+from mrrepro.solvers.helmholtz_ept import helmholtz_ept
+from mrrepro.solvers.laplacian_kernels import (
     LaplacianKernel,
     axis_noise_robust,
-    helmholtz_ept,
     savitzky_golay_cuboid,
     savitzky_golay_ellipsoid,
     smoothed_noise_robust,

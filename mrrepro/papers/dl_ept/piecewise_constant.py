@@ -21,8 +21,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from mrrepro.constants import SPEED_OF_LIGHT
+from mrrepro.phantoms.dielectric_body import DielectricBody
 from mrrepro.solvers.krylov import GmresSettings, gmres
-from mrrepro.solvers.volume_integral import DielectricBody
 
 _NEAR = 3
 """Lags up to here get a quadrature of eight nodes an interval, the others of two."""

@@ -16,11 +16,13 @@ from scipy.special import ive
 
 from mrrepro.constants import SPEED_OF_LIGHT, VACUUM_PERMITTIVITY
 from mrrepro.papers.dl_ept.piecewise_constant import solve_piecewise_constant
+from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.simulators.rf_fields import transmit_field
 from mrrepro.solvers.krylov import GmresSettings
+from mrrepro.solvers.lattice_operator import LatticeOperator
 from mrrepro.solvers.mie import PlaneWaveOnSphere
-from mrrepro.solvers.volume_integral import DielectricBody, FieldOnGrid, LatticeOperator, Scattering, solve_scattering
-from mrrepro.solvers.yee_grid import YeeGrid
+from mrrepro.solvers.volume_integral import FieldOnGrid, Scattering, solve_scattering
 
 SPHERE = PlaneWaveOnSphere(radius=0.08, relative_permittivity=78.0, conductivity=0.6, frequency=128e6)
 """Contrast and size of a head."""
