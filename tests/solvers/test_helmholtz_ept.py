@@ -55,6 +55,9 @@ def test_kernels_have_their_support_and_ranking_of_noise():
     assert np.allclose(cross.weights[3, 3, 0] * 9e-6, 1 / 4)
     assert cross.support.sum() <= 7 + 7 + 5 - 2
     assert savitzky_golay_ellipsoid(edge).support.sum() < savitzky_golay_cuboid(edge).support.sum() <= 7 * 7 * 5
+    # integer points within a ball of radius 2
+    assert savitzky_golay_ellipsoid(edge, (5, 5, 5)).support.sum() <= 33
+    assert not savitzky_golay_ellipsoid(edge, (5, 5, 5)).support[0, 1, 2]
     noise = [np.linalg.norm(k(edge).weights) for k in (axis_noise_robust, smoothed_noise_robust, savitzky_golay_cuboid)]
     assert noise[0] > 2 * noise[1] > 2 * noise[2]
     assert np.linalg.norm(axis_noise_robust((0.0015,) * 3).weights) == pytest.approx(4 * noise[0])
