@@ -44,7 +44,8 @@ def test_thirteen_tissues():
 def test_agrees_with_published_values(tissue, frequency, conductivity, permittivity):
     found = tissue_properties(tissue, frequency)
     assert abs(found.conductivity - conductivity) < 6e-5
-    assert found.relative_permittivity == pytest.approx(permittivity, rel=3e-5)
+    # five digits are printed: half a unit of the fifth is 5e-5 of the smallest number that has it
+    assert found.relative_permittivity == pytest.approx(permittivity, rel=5e-5)
 
 
 @pytest.mark.parametrize(("tissue", "conductivity"), CONDNET_10_KHZ.items())
