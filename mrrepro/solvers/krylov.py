@@ -115,6 +115,12 @@ def _norms(vectors: Complex[Tensor, "batch unknowns"]) -> np.ndarray:
     return torch.linalg.vector_norm(vectors, dim=-1).double().cpu().numpy()
 
 
+def _normalised(vectors: Complex[Tensor, "batch unknowns"], norms: np.ndarray) -> Complex[Tensor, "batch unknowns"]:
+    """Return the vectors divided by their norms; zero vectors stay."""
+    divisor = torch.as_tensor(np.where(norms > 0.0, norms, 1.0), dtype=vectors.real.dtype, device=vectors.device)
+    return vectors / divisor[:, None]
+
+
 def _cycle(
     operator: Callable[[Tensor], Tensor], residual: Tensor, targets: np.ndarray, scales: np.ndarray, directions: int
 ) -> tuple[Tensor, list[float]]:
@@ -122,7 +128,7 @@ def _cycle(
     batch, unknowns = residual.shape
     basis = residual.new_zeros((batch, directions + 1, unknowns))
     norms = _norms(residual)
-    basis[:, 0] = residual / torch.as_tensor(np.where(norms > 0, norms, 1.0), device=residual.device)[:, None]
+    basis[:, 0] = _normalised(residual, norms)
     problem = _LeastSquares(norms, directions)
     history: list[float] = []
     for j in range(directions):
@@ -140,7 +146,7 @@ def _cycle(
         history.append(float(np.max(residuals / scales)))
         if not math.isfinite(history[-1]) or bool(np.all(residuals <= targets)):
             break
-        basis[:, j + 1] = vector / torch.as_tensor(np.where(length > 0, length, 1.0), device=vector.device)[:, None]
+        basis[:, j + 1] = _normalised(vector, length)
     weights = torch.as_tensor(problem.coefficients(), device=residual.device).to(residual.dtype)
     correction = (basis[:, : problem.columns].transpose(1, 2) @ weights[:, :, None])[:, :, 0]
     return correction, history
