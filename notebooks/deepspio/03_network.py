@@ -171,8 +171,8 @@ if {"reference", "unet", "printed_loss", "unet_printed_loss"} <= set(means):
     show_text(
         f"At equal cost and with our schedule the U-Net reaches {means['unet']:.2f} where the four decoders reach "
         f"{means['reference']:.2f}. With the printed loss from the first step the U-Net reaches "
-        f"{means['unet_printed_loss']:.2f} and the four decoders {means['printed_loss']:.2f}. An estimate of zero has 1: "
-        f"the printed loss traps {whom}."
+        f"{means['unet_printed_loss']:.2f} and the four decoders {means['printed_loss']:.2f}. An estimate of zero has "
+        f"1: the printed loss traps {whom}."
     )
 
 # %%
