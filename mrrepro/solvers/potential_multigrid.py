@@ -174,7 +174,12 @@ def _solve_one(
             reason = "stalled"
             break
     return PotentialResult(
-        _zero_mean(system, x), reason == "converged", reason, len(history) - 1, true_residual, tuple(history)
+        zero_mean_potential(system, x[system.unpadded]),
+        reason == "converged",
+        reason,
+        len(history) - 1,
+        true_residual,
+        tuple(history),
     )
 
 
@@ -217,13 +222,12 @@ def _iterate(
     return False
 
 
-def _zero_mean(system: PotentialSystem, x: Float64[np.ndarray, "n0 n1 n2"]) -> Float64[np.ndarray, "p0 p1 p2"]:
-    """The box's nodes, zero mean over the conducting ones and zero in air."""
-    potential = x[system.unpadded]
+def zero_mean_potential(
+    system: PotentialSystem, potential: Float64[np.ndarray, "p0 p1 p2"]
+) -> Float64[np.ndarray, "p0 p1 p2"]:
+    """The same potential with zero mean over the conducting nodes of the box and zero in air."""
     conducting = conducting_nodes(system.levels[0])[system.unpadded]
-    potential -= potential[conducting].mean()
-    potential[~conducting] = 0.0
-    return np.ascontiguousarray(potential)
+    return np.where(conducting, potential - potential[conducting].mean(), 0.0)
 
 
 def conducting_nodes(level: Level) -> np.ndarray[Any, np.dtype[np.bool_]]:

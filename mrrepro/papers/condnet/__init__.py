@@ -1,0 +1,1 @@
+"""CondNet: conductivity of the head without segmentation, and the field of a stimulating coil in it (001)."""
