@@ -82,7 +82,11 @@ def layered_electrodes_error(voxel_size: float = 1e-3) -> float:
 
 
 def eccentric_error(voxel_size: float = 1e-3) -> float:
-    """Field of two electrodes on a sphere with an inner sphere off its centre, against the translated series."""
+    """Field of two electrodes on a sphere with an inner sphere off its centre, against the translated series.
+
+    The contrast is that of CSF in grey matter, 20 to 1. Voxels that the inner surface may cut (centre within half a voxel's
+    diagonal) are left out: the exact field has two values there and a voxel holds their mean.
+    """
     outer = LayeredSphere((92e-3,), (0.1,))
     model = EccentricSphere(92e-3, 40e-3, 30e-3, 0.1, 2.0)
     distance = outer.distances(voxel_size)
@@ -95,7 +99,10 @@ def eccentric_error(voxel_size: float = 1e-3) -> float:
     source = electrode_source(system, nodes, [electrode.current for electrode in _POLAR])
     result = solve_potential(system, [source], Tolerances(1e-8))[0]
     index, points = sample_voxels(distance, 78e-3, voxel_size, _SAMPLES)
-    found = electric_field(system, result.potential)[index]
+    from_inner = np.linalg.norm(points - [0.0, 0.0, model.offset], axis=1)
+    whole = np.abs(from_inner - model.inner_radius) > 0.5 * np.sqrt(3.0) * voxel_size
+    points = points[whole]
+    found = electric_field(system, result.potential)[index][whole]
     return relative_error(found, sphere_fields.eccentric_sphere_field(points, model, _POLAR))
 
 
@@ -275,7 +282,7 @@ CHECKS = (
         0.03, "1", layered_electrodes_error,
     ),
     Check(
-        "condnet.eccentric", "field of electrodes with an eccentric inner sphere at 1 mm against the translated series",
+        "condnet.eccentric", "field of electrodes with an eccentric inner sphere at 1 mm, uncut voxels, against its series",
         0.05, "1", eccentric_error,
     ),
     Check(
