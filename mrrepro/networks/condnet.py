@@ -1,12 +1,12 @@
 """CondNet: U anatomical slices in, V normalised conductivity slices out.
 
-Each input has its own track of I encoders; a deconvolution brings its deepest features to the hub, where all tracks meet.
-From there each output has its own track: convolution, deconvolution and a sigmoid map at every level, joined with the
-pooled features of all encoders of that level.
+Each input has its own track of I encoders; a deconvolution brings its deepest features to the hub, where all tracks
+meet. From there each output has its own track: convolution, deconvolution and a sigmoid map at every level, joined
+with the pooled features of all encoders of that level.
 
 The printed Table II contradicts itself. The sizes used here are the only ones that fit its hub, its convolutions, its
-deconvolutions and its output at once, and they are those of the authors' public code of a related network (BSD licence);
-`mrrepro.papers.condnet.table2` holds the resolved table and the list of contradictions.
+deconvolutions and its output at once, and they are those of the authors' public code of a related network (BSD
+licence); `mrrepro.papers.condnet.table2` holds the resolved table and the list of contradictions.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ class CondNet(nn.Module):
             for convolution, maps in zip(design.kernels("convolution"), design.kernels("map"), strict=True)
         )
 
-    def forward(self, images: Float[Tensor, "batch inputs height width"]) -> Float[Tensor, "batch outputs height width"]:
+    def forward(
+        self, images: Float[Tensor, "batch inputs height width"]
+    ) -> Float[Tensor, "batch outputs height width"]:
         """Normalised conductivity of each slice, eq. 1.
 
         Raises
@@ -184,7 +186,7 @@ class CondNet(nn.Module):
         require_shape("images", images, (None, self.design.inputs, None, None), "stack the U images as channels")
         block = 2**self.design.depth
         if any(side % block or side == 0 for side in images.shape[-2:]):
-            raise ValueError(f"images must have sides divisible by 2^depth = {block}, but have {tuple(images.shape[-2:])}: "
+            raise ValueError(f"images' sides must be divisible by 2^depth = {block}, but are {tuple(images.shape[-2:])}: "
                              "pad the slices.")  # fmt: skip
         tracks = [encoder(images[:, u : u + 1]) for u, encoder in enumerate(self.encoders)]
         hub = self.hub([features for features, _ in tracks])

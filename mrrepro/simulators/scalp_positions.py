@@ -1,9 +1,10 @@
 """Positions of the international 10-10 system on a head's outer surface, and the scalp's normal there.
 
-Four landmarks span the system: nasion, inion and the two preauricular points. Curves are intersections of the scalp with
-planes; positions divide them by arc length. Cz halves both the curve from nasion to inion and the one from ear to ear. The
-outermost ring runs at 10% above the landmarks; the positions of each row lie on the curve through its two ring positions
-and its midline position. C3, for instance, lies at 30% of the curve from the left preauricular point over Cz to the right.
+Four landmarks span the system: nasion, inion and the two preauricular points. Curves are intersections of the scalp
+with planes; positions divide them by arc length. Cz halves both the curve from nasion to inion and the one from ear
+to ear. The outermost ring runs at 10% above the landmarks; the positions of each row lie on the curve through its two
+ring positions and its midline position. C3, for instance, lies at 30% of the curve from the left preauricular point
+over Cz to the right.
 
 All coordinates are world coordinates in metres, x to the right, y to the front, z up.
 """
@@ -85,9 +86,11 @@ class HeadSurface:
             If a ray meets no part of the head.
         """
         step = 0.25 * self.voxel_size
-        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.head.shape])).reshape(3, -1).T
-        reach = np.linalg.norm(self._world(corners) - origin, axis=1).max()
-        distances = np.arange(0.0, reach + step, step)
+        corners = self._world(np.array(np.meshgrid(*[(0, n - 1) for n in self.head.shape])).reshape(3, -1).T)
+        middle = corners.mean(axis=0)
+        half = float(np.linalg.norm(corners - middle, axis=1).max()) + step
+        away = float(np.linalg.norm(origin - middle))
+        distances = np.arange(max(0.0, away - half), away + half, step)
         inverse = np.linalg.inv(self.affine)
         points = origin + distances[:, None, None] * directions
         index = points @ inverse[:3, :3].T + inverse[:3, 3]
@@ -123,7 +126,9 @@ class HeadSurface:
         patch = self._world(np.argwhere(shell))
         patch = patch[np.linalg.norm(patch - point, axis=1) < radius]
         if len(patch) < 10:
-            raise ValueError(f"point must lie on the scalp, but only {len(patch)} surface voxels lie within {radius:g} m.")
+            raise ValueError(
+                f"point must lie on the scalp, but only {len(patch)} surface voxels lie within {radius:g} m."
+            )
         middle = patch.mean(axis=0)
         normal = np.linalg.svd(patch - middle, full_matrices=False)[2][2]
         outward = point - self._world(np.argwhere(self.head)).mean(axis=0)
@@ -189,12 +194,12 @@ def _at(curve: Float64[np.ndarray, "points 3"], fraction: float) -> Point:
     return np.array([np.interp(fraction * length[-1], length, curve[:, axis]) for axis in range(3)])
 
 
-def _fraction_of(curve: Float64[np.ndarray, "points 3"], point: Float[np.ndarray, "3"]) -> float:
+def _fraction_of(curve: Float64[np.ndarray, "points 3"], point: Float[np.ndarray, 3]) -> float:
     """Fraction of a curve's length at its point nearest to the given one."""
     length = _lengths(curve)
     return float(length[np.argmin(np.linalg.norm(curve - point, axis=1))] / length[-1])
 
 
-def _lengths(curve: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, "points"]:
+def _lengths(curve: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, points]:
     """Arc length from the start."""
     return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])

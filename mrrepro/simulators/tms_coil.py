@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -68,8 +69,8 @@ class FigureEight:
 class SinusoidalCurrent:
     """One period of a biphasic pulse, I(t) = peak sin(2 pi frequency t).
 
-    The paper gives neither peak nor rate of change ("the maximum stimulation output"); both defaults are our choice, the
-    frequency is the one of its tissue table. Fields are proportional to dI/dt, and relative measures do not see it.
+    The paper gives neither peak nor rate of change ("the maximum stimulation output"); both defaults are our choice,
+    the frequency is the one of its tissue table. Fields are proportional to dI/dt, and relative measures do not see it.
 
     Parameters
     ----------
@@ -108,7 +109,7 @@ class PlacedCoil:
     """
 
     coil: FigureEight
-    centre: Float64[np.ndarray, "3"]
+    centre: Float64[np.ndarray, 3]
     axes: Float64[np.ndarray, "3 3"]
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ class PlacedCoil:
     def dipole_sheet(
         self, radial: int = 12, angles: int = 48
     ) -> tuple[Float64[np.ndarray, "dipoles 3"], Float64[np.ndarray, "dipoles 3"]]:
-        """Positions [m] and moments per ampere [m^2] of dipoles that replace the turns (each disc, Gauss by trapezoid)."""
+        """Positions [m] and moments per ampere [m^2] of dipoles that replace each turn's disc (Gauss by trapezoid)."""
         nodes, weights = np.polynomial.legendre.leggauss(radial)
         phi = 2.0 * np.pi * np.arange(angles) / angles
         positions, moments = [], []
@@ -178,11 +179,11 @@ class PlacedCoil:
 
 def place_coil(
     coil: FigureEight,
-    scalp_point: Float[np.ndarray, "3"],
-    outward_normal: Float[np.ndarray, "3"],
+    scalp_point: Float[np.ndarray, 3],
+    outward_normal: Float[np.ndarray, 3],
     gap: float,
     angle: float = 0.0,
-    reference: Float[np.ndarray, "3"] | None = None,
+    reference: Float[np.ndarray, 3] | None = None,
 ) -> PlacedCoil:
     """Put the coil tangentially above a point of the scalp.
 
@@ -269,7 +270,7 @@ def segments_vector_potential(
     coils of any shape.
     """
     field = np.zeros_like(points)
-    for start, end in zip(vertices[:-1], vertices[1:], strict=True):
+    for start, end in pairwise(vertices):
         length = float(np.linalg.norm(end - start))
         both = np.linalg.norm(points - start, axis=1) + np.linalg.norm(points - end, axis=1)
         field += np.outer(np.log((both + length) / (both - length)), (end - start) / length)

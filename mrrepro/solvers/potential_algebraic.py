@@ -33,9 +33,8 @@ def sparse_operator(system: PotentialSystem) -> tuple[sparse.csr_matrix, np.ndar
     level = system.levels[0]
     mask = conducting_nodes(level)[system.unpadded]
     nodes = np.flatnonzero(mask)
-    number = np.full(mask.size, -1, np.int32)
-    number[nodes] = np.arange(len(nodes), dtype=np.int32)
-    number = number.reshape(mask.shape)
+    number = np.full(mask.shape, -1, np.int32)
+    number[mask] = np.arange(len(nodes), dtype=np.int32)
     rows, columns, values = [], [], []
     for axis, conductance in enumerate((level.gx, level.gy, level.gz)):
         lower = tuple(slice(0, n - (a == axis)) for a, n in enumerate(mask.shape))
@@ -60,7 +59,8 @@ def solve_with_fallback(
 ) -> tuple[PotentialResult, ...]:
     """`solve_potential`, then algebraic multigrid for each source that stalled, where pyamg is installed.
 
-    The record's ``method`` says which of the two gave the potential; without pyamg the stalled record is returned as it is.
+    The record's ``method`` says which of the two gave the potential; without pyamg the stalled record is returned as
+    it is.
     """
     tolerances = tolerances or Tolerances()
     kept = list(sources)
@@ -94,7 +94,11 @@ def _solve_algebraic(
         history: list[float] = []
         x = np.zeros(len(nodes))
         x[free] = hierarchy.solve(
-            b[free], tol=0.5 * tolerances.relative_residual, maxiter=tolerances.max_cycles, accel="cg", residuals=history
+            b[free],
+            tol=0.5 * tolerances.relative_residual,
+            maxiter=tolerances.max_cycles,
+            accel="cg",
+            residuals=history,
         )
         true_residual = float(np.linalg.norm(b - matrix @ x)) / norm
         potential = np.zeros(source.shape)

@@ -1,10 +1,10 @@
 """Numba kernels of the scalar-potential finite-difference method and of its multigrid cycle.
 
-Every node array carries one ghost layer on each side, so that node (i, j, k) of a grid of n voxels (n + 1 nodes) an axis
-stands at index (i + 1, j + 1, k + 1) and no kernel asks where the grid ends. ``gx[i, j, k]`` is the conductance [S] of the
-edge from that node to its neighbour in +x, likewise ``gy`` and ``gz``. ``first`` and ``last`` hold, for each row (i, j),
-the half-open range of k that has conducting nodes; everything outside is skipped. A node without conductance is
-inactive: its right-hand side is zero and its value is never used.
+Every node array carries one ghost layer on each side, so that node (i, j, k) of a grid of n voxels (n + 1 nodes) an
+axis stands at index (i + 1, j + 1, k + 1) and no kernel asks where the grid ends. ``gx[i, j, k]`` is the conductance
+[S] of the edge from that node to its neighbour in +x, likewise ``gy`` and ``gz``. ``first`` and ``last`` hold, for
+each row (i, j), the half-open range of k that has conducting nodes; everything outside is skipped. A node without
+conductance is inactive: its right-hand side is zero and its value is never used.
 
 Reductions run over fixed planes, in parallel; their order, and so the last bits of a result, depends on the number of
 threads.
@@ -12,11 +12,13 @@ threads.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit, prange
 
-_SERIAL = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
-_PARALLEL = {**_SERIAL, "parallel": True}
+_SERIAL: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
+_PARALLEL: dict[str, Any] = {**_SERIAL, "parallel": True}
 
 _TINY = np.float32(1e-30)
 _PLANE_CHUNKS = 16
@@ -45,7 +47,7 @@ def edge_conductances(conductivity, voxel_size, gx, gy, gz):  # type: ignore[no-
 
 @njit(**_PARALLEL)
 def row_ranges(gx, gy, gz, first, last):  # type: ignore[no-untyped-def]
-    """Fill ``first`` and ``last`` with the range of k that holds the conducting nodes of each row; return their number."""
+    """Fill ``first`` and ``last`` with each row's range of conducting nodes; return their number."""
     n0, n1, n2 = gx.shape
     active = 0
     for i in prange(1, n0 - 1):
@@ -116,7 +118,7 @@ def relax_colour(x, b, gx, gy, gz, first, last, colour):  # type: ignore[no-unty
 def _restrict_plane(x, b, gx, gy, gz, first, last, i, residual, plane):  # type: ignore[no-untyped-def]
     """Residual of fine plane ``i``, restricted in j and k into ``plane`` (overwritten)."""
     n1 = x.shape[1]
-    coarse_1, coarse_2 = plane.shape
+    coarse_2 = plane.shape[1]
     plane[:] = 0.0
     for j in range(1, n1 - 1):
         a = first[i, j]
@@ -188,7 +190,7 @@ def restrict_residual(x, b, gx, gy, gz, first, last, coarse_b):  # type: ignore[
 
 @njit(**_PARALLEL)
 def prolong_add(x, first, last, coarse_x):  # type: ignore[no-untyped-def]
-    """x += P coarse_x, trilinear, on the rows' conducting ranges."""
+    """X += P coarse_x, trilinear, on the rows' conducting ranges."""
     n0, n1, _ = x.shape
     c2 = coarse_x.shape[2]
     for i in prange(1, n0 - 1):
@@ -213,7 +215,7 @@ def prolong_add(x, first, last, coarse_x):  # type: ignore[no-untyped-def]
 
 @njit(**_PARALLEL)
 def apply_operator(x, gx, gy, gz, first, last, out):  # type: ignore[no-untyped-def]
-    """out = A x in float64, in difference form (each row sum is exactly zero); return x . A x."""
+    """Out = A x in float64, in difference form (each row sum is exactly zero); return x . A x."""
     n0, n1, _ = x.shape
     product = 0.0
     for i in prange(1, n0 - 1):
@@ -244,7 +246,7 @@ def apply_operator(x, gx, gy, gz, first, last, out):  # type: ignore[no-untyped-
 
 @njit(**_PARALLEL)
 def divergence(ax, ay, az, gx, gy, gz, out):  # type: ignore[no-untyped-def]
-    """out = net of g times the line integrals: leaving through the + edges, entering through the - edges.
+    """Out = net of g times the line integrals: leaving through the + edges, entering through the - edges.
 
     ``ax`` has shape (n0, n1 + 1, n2 + 1) for n voxels, without ghosts; likewise ``ay`` and ``az``.
     """
@@ -291,7 +293,7 @@ def two_products(z, r, q, first, last):  # type: ignore[no-untyped-def]
 
 @njit(**_PARALLEL)
 def new_direction(p, z, beta, first, last):  # type: ignore[no-untyped-def]
-    """p = z + beta p."""
+    """P = z + beta p."""
     n0, n1, _ = p.shape
     factor = np.float32(beta)
     for i in prange(1, n0 - 1):
@@ -305,7 +307,7 @@ def new_direction(p, z, beta, first, last):  # type: ignore[no-untyped-def]
 
 @njit(**_PARALLEL)
 def take_step(x, r, p, q, alpha, first, last, scale, scaled):  # type: ignore[no-untyped-def]
-    """x += alpha p, r -= alpha q, scaled = scale r (float32); return r . r."""
+    """X += alpha p, r -= alpha q, scaled = scale r (float32); return r . r."""
     n0, n1, _ = x.shape
     norm = 0.0
     for i in prange(1, n0 - 1):

@@ -1,8 +1,8 @@
 """Multigrid-preconditioned conjugate gradients for the scalar-potential system, on the CPU.
 
-Outer iteration: flexible conjugate gradients in float64, with true residuals. Preconditioner: one V(1,1) cycle in float32;
-red-black Gauss-Seidel with the order of the colours mirrored after the coarse correction (so that the cycle is symmetric),
-trilinear interpolation and its transpose, a dense pseudo-inverse on the coarsest grid.
+Outer iteration: flexible conjugate gradients in float64, with true residuals. Preconditioner: one V(1,1) cycle in
+float32; red-black Gauss-Seidel with the order of the colours mirrored after the coarse correction (so that the cycle
+is symmetric), trilinear interpolation and its transpose, a dense pseudo-inverse on the coarsest grid.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ def solve_potential(
 
     Notes
     -----
-    A source whose total over a connected conductor is not zero has no solution; its residual cannot vanish and the record
-    reports a stall. A conductor that is riddled with sheets of air one voxel thin converges slowly for the reason given in
-    ``potential_system``.
+    A source whose total over a connected conductor is not zero has no solution; its residual cannot vanish and the
+    record reports a stall. A conductor that is riddled with sheets of air one voxel thin converges slowly for the
+    reason given in ``potential_system``.
     """
     tolerances = tolerances or Tolerances()
     workspace = _Workspace(system)
@@ -209,9 +209,7 @@ def _iterate(
         if not curvature > 0.0:
             return True
         step = along_residual / curvature
-        squared = kernels.take_step(
-            x, residual, direction, applied, step, level.first, level.last, 1.0 / norm, scaled
-        )
+        squared = kernels.take_step(x, residual, direction, applied, step, level.first, level.last, 1.0 / norm, scaled)
         norm = math.sqrt(squared)
         history.append(norm / scale)
         if history[-1] <= tolerances.relative_residual:

@@ -1,8 +1,8 @@
 """Sources of the scalar-potential system, and the electric field of its solution.
 
-An induced source comes from the line integrals of dA/dt along the grid's edges, never from nodal values: the integrals of a
-gradient are then differences of nodal values, so a change of gauge changes the potential and not the field, and the
-right-hand side sums to zero to rounding whatever the conductivity.
+An induced source comes from the line integrals of dA/dt along the grid's edges, never from nodal values: the
+integrals of a gradient are then differences of nodal values, so a change of gauge changes the potential and not the
+field, and the right-hand side sums to zero to rounding whatever the conductivity.
 """
 
 from __future__ import annotations

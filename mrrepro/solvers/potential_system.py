@@ -5,8 +5,8 @@ g = h mean(conductivity of the four voxels round it), and Kirchhoff's law at eac
 
     sum over edges of g (psi_n - psi_m) = (current that enters from outside) [A].
 
-The system is singular once for each connected conductor and compatible when the current that enters each is zero. Air has
-conductivity zero and no unknown: it needs neither a floor nor a pinned node.
+The system is singular once for each connected conductor and compatible when the current that enters each is zero. Air
+has conductivity zero and no unknown: it needs neither a floor nor a pinned node.
 
 Coarser grids average the conductivity over 2 x 2 x 2 voxels (arithmetic mean) and use the same formula with twice the
 voxel size. An air gap narrower than a coarse voxel therefore conducts there; many of them slow the cycle down, and the

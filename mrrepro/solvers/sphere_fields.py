@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
+from numba import njit, prange
 from scipy.special import gammaln
 
 from mrrepro.constants import VACUUM_PERMEABILITY
@@ -20,12 +21,17 @@ from mrrepro.validation import require_range, require_shape
 Points = Float64[np.ndarray, "points 3"]
 
 
-def magnetic_dipole_field(
-    points: Points, position: Float[np.ndarray, "3"], moment_rate: Float[np.ndarray, "3"]
-) -> Points:
-    """Electric field that a changing magnetic dipole induces in a spherically symmetric conductor.
+def magnetic_dipole_field(points: Points, position: Float[np.ndarray, 3], moment_rate: Float[np.ndarray, 3]) -> Points:
+    """Electric field that one changing magnetic dipole induces; see `magnetic_dipoles_field`."""
+    return magnetic_dipoles_field(points, np.asarray(position)[None], np.asarray(moment_rate)[None])
 
-    With a = r0 - r and F = a (r0 a + r0 . a),
+
+def magnetic_dipoles_field(
+    points: Points, positions: Float[np.ndarray, "dipoles 3"], moment_rates: Float[np.ndarray, "dipoles 3"]
+) -> Points:
+    """Electric field that changing magnetic dipoles induce in a spherically symmetric conductor.
+
+    With a = r0 - r and F = a (r0 a + r0 . a), each contributes
 
         E = -(mu0 / 4 pi F^2) [F r x m' - (m' . grad F) r x r0].
 
@@ -35,10 +41,10 @@ def magnetic_dipole_field(
     ----------
     points : Float64[ndarray, "points 3"]
         Points r in the conductor [m].
-    position : Float[ndarray, "3"]
-        Dipole r0 [m], farther from the centre than any point.
-    moment_rate : Float[ndarray, "3"]
-        Time derivative m' of the moment [A m^2 / s].
+    positions : Float[ndarray, "dipoles 3"]
+        Dipoles r0 [m], farther from the centre than any point.
+    moment_rates : Float[ndarray, "dipoles 3"]
+        Time derivatives m' of the moments [A m^2 / s].
 
     Returns
     -------
@@ -48,27 +54,49 @@ def magnetic_dipole_field(
     Raises
     ------
     ValueError
-        If the dipole does not lie outside of all points.
+        If a dipole does not lie outside of all points.
 
     Notes
     -----
     Source: Heller and van Hulsteyn, Biophys. J. 63, 129-138, 1992; Sarvas, Phys. Med. Biol. 32, 11-22, 1987, eq. 25,
     whose lead field it is by reciprocity.
     """
-    points = np.asarray(points, dtype=np.float64)
+    points = np.ascontiguousarray(points, dtype=np.float64)
     require_shape("points", points, (None, 3))
-    r0, rate = np.asarray(position, dtype=np.float64), np.asarray(moment_rate, dtype=np.float64)
-    distance = float(np.linalg.norm(r0))
-    if len(points) and distance <= float(np.linalg.norm(points, axis=1).max()):
-        raise ValueError(f"position must lie outside of the sphere that holds all points, but is {distance:g} m from "
-                         "the centre: move the coil away from the head.")  # fmt: skip
-    a_vector = r0 - points
-    a = np.linalg.norm(a_vector, axis=1)[:, None]
-    along = (a_vector @ r0)[:, None]
-    f = a * (distance * a + along)
-    gradient = (a**2 / distance + 2 * a + 2 * distance + along / a) * r0 - (a + 2 * distance + along / a) * points
-    field = f * np.cross(points, rate) - (gradient @ rate)[:, None] * np.cross(points, r0)
-    return -VACUUM_PERMEABILITY / (4 * math.pi) * field / f**2
+    dipoles = np.ascontiguousarray(positions, dtype=np.float64)
+    require_shape("positions", dipoles, (None, 3))
+    rates = np.ascontiguousarray(moment_rates, dtype=np.float64)
+    require_shape("moment_rates", rates, (len(dipoles), 3))
+    nearest = float(np.linalg.norm(dipoles, axis=1).min(initial=np.inf))
+    farthest = float(np.linalg.norm(points, axis=1).max(initial=0.0))
+    if nearest <= farthest:
+        raise ValueError(f"positions must lie outside of the sphere that holds all points ({farthest:g} m), but one is "
+                         f"{nearest:g} m from the centre: move the coil away from the head.")  # fmt: skip
+    return -VACUUM_PERMEABILITY / (4 * math.pi) * _dipole_sum(points, dipoles, rates)
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def _dipole_sum(points, dipoles, rates):  # type: ignore[no-untyped-def]
+    """Sum over dipoles of [F r x m' - (m' . grad F) r x r0] / F^2."""
+    out = np.zeros(points.shape)
+    for p in prange(points.shape[0]):
+        x, y, z = points[p]
+        for d in range(dipoles.shape[0]):
+            px, py, pz = dipoles[d]
+            mx, my, mz = rates[d]
+            ax, ay, az = px - x, py - y, pz - z
+            a = math.sqrt(ax * ax + ay * ay + az * az)
+            r0 = math.sqrt(px * px + py * py + pz * pz)
+            along = px * ax + py * ay + pz * az
+            f = a * (r0 * a + along)
+            by_dipole = a * a / r0 + 2.0 * a + 2.0 * r0 + along / a
+            by_point = a + 2.0 * r0 + along / a
+            slope = by_dipole * (mx * px + my * py + mz * pz) - by_point * (mx * x + my * y + mz * z)
+            first, second = 1.0 / f, slope / (f * f)
+            out[p, 0] += first * (y * mz - z * my) - second * (y * pz - z * py)
+            out[p, 1] += first * (z * mx - x * mz) - second * (z * px - x * pz)
+            out[p, 2] += first * (x * my - y * mx) - second * (x * py - y * px)
+    return out
 
 
 @dataclass(frozen=True)
@@ -89,12 +117,12 @@ class SurfaceElectrode:
     current: float
     half_angle: float = 0.0
 
-    def unit(self) -> Float64[np.ndarray, "3"]:
+    def unit(self) -> Float64[np.ndarray, 3]:
         """Unit vector to the electrode."""
         vector = np.asarray(self.direction, dtype=np.float64)
         return vector / np.linalg.norm(vector)
 
-    def current_density_series(self, radius: float, degrees: int) -> Float64[np.ndarray, "degrees"]:
+    def current_density_series(self, radius: float, degrees: int) -> Float64[np.ndarray, degrees]:
         """Legendre coefficients j_l, l = 0 .. degrees - 1, of the current density that enters a sphere [A/m^2]."""
         l = np.arange(degrees)  # noqa: E741
         if self.half_angle == 0.0:
@@ -115,8 +143,8 @@ def layered_sphere_field(
 ) -> Points:
     """Electric field of electrodes on a sphere of concentric layers, from its Legendre series.
 
-    In each layer V = sum_l [A_l (r/R)^l + B_l (R/r)^(l+1)] P_l, with V and sigma dV/dr continuous and the electrodes'
-    current density entering the outermost radius.
+    In each layer V = sum_l [A_l (r/R)^l + B_l (R'/r)^(l+1)] P_l with its outer radius R and its inner R', with V and
+    sigma dV/dr continuous and the electrodes' current density entering the outermost radius.
 
     Parameters
     ----------
@@ -145,7 +173,9 @@ def layered_sphere_field(
             series[0] = 0.0
             where = points[chosen]
             field[chosen] -= zonal_gradient(where, electrode.unit(), radii[number], series * a[number], outward=False)
-            field[chosen] -= zonal_gradient(where, electrode.unit(), radii[number], series * b[number], outward=True)
+            if number:
+                inner = radii[number - 1]
+                field[chosen] -= zonal_gradient(where, electrode.unit(), inner, series * b[number], outward=True)
     return field
 
 
@@ -155,7 +185,7 @@ def layered_sphere_potential(
     conductivities: Sequence[float],
     electrodes: Sequence[SurfaceElectrode],
     degrees: int = 200,
-) -> Float64[np.ndarray, "points"]:
+) -> Float64[np.ndarray, points]:
     """Potential [V] of `layered_sphere_field`, zero at the centre; same parameters."""
     _check_layers(radii, conductivities, electrodes)
     a, b = _layer_coefficients(radii, conductivities, degrees)
@@ -166,7 +196,7 @@ def layered_sphere_potential(
         ratio = distance / radii[number]
         radial = a[number][:, None] * ratio**l
         if number:
-            radial = radial + b[number][:, None] * ratio ** (-(l + 1.0))
+            radial = radial + b[number][:, None] * (radii[number - 1] / distance) ** (l + 1)
         for electrode in electrodes:
             series = electrode.current_density_series(radii[-1], degrees)
             series[0] = 0.0
@@ -205,7 +235,7 @@ class EccentricSphere:
         require_range("offset", self.offset, low=0.0, unit="m")
         if self.offset + self.inner_radius >= self.radius:
             raise ValueError(f"offset + inner_radius must be below radius ({self.radius:g} m), but is "
-                             f"{self.offset + self.inner_radius:g} m: the inner sphere would cut the outer.")  # fmt: skip
+                             f"{self.offset + self.inner_radius:g} m: the spheres would cut.")  # fmt: skip
 
 
 def eccentric_sphere_field(
@@ -269,7 +299,7 @@ def eccentric_sphere_field(
 
 
 def zonal_gradient(
-    points: Points, axis: Float64[np.ndarray, "3"], radius: float, coefficients: Float64[np.ndarray, "degrees"],
+    points: Points, axis: Float64[np.ndarray, 3], radius: float, coefficients: Float64[np.ndarray, degrees],
     *, outward: bool,
 ) -> Points:  # fmt: skip
     """Gradient of sum_l c_l (r/R)^l P_l(axis . r^), or with ``outward`` of sum_l c_l (R/r)^(l+1) P_l."""
@@ -289,7 +319,7 @@ def zonal_gradient(
 
 
 def _legendre(
-    x: Float64[np.ndarray, "points"], degrees: int
+    x: Float64[np.ndarray, points], degrees: int
 ) -> tuple[Float64[np.ndarray, "degrees points"], Float64[np.ndarray, "degrees points"]]:
     """P_l(x) and P_l'(x) for l = 0 .. degrees - 1, by recurrences without division by 1 - x^2."""
     value, slope = np.zeros((degrees, len(x))), np.zeros((degrees, len(x)))
@@ -302,9 +332,7 @@ def _legendre(
     return value, slope
 
 
-def _points_by_layer(
-    points: Points, radii: Sequence[float]
-) -> list[tuple[int, np.ndarray[Any, np.dtype[np.bool_]]]]:
+def _points_by_layer(points: Points, radii: Sequence[float]) -> list[tuple[int, np.ndarray[Any, np.dtype[np.bool_]]]]:
     """Number of each layer that has points, with their mask."""
     layer = np.minimum(np.searchsorted(np.asarray(radii), np.linalg.norm(points, axis=1)), len(radii) - 1)
     return [(number, layer == number) for number in range(len(radii)) if (layer == number).any()]
@@ -313,21 +341,27 @@ def _points_by_layer(
 def _layer_coefficients(
     radii: Sequence[float], conductivities: Sequence[float], degrees: int
 ) -> tuple[Float64[np.ndarray, "layers degrees"], Float64[np.ndarray, "layers degrees"]]:
-    """A and B of each layer for a unit coefficient of the entering current density."""
+    """A and B of each layer for a unit coefficient of the entering current density.
+
+    V_l = A (r / outer radius)^l + B (inner radius / r)^(l + 1), so that neither power exceeds one in its layer.
+    """
     count = len(radii)
     l = np.arange(degrees)  # noqa: E741
     a, b = np.zeros((count, degrees)), np.zeros((count, degrees))
     a[0] = 1.0
+    inner = [0.0, *radii[:-1]]
     for j in range(count - 1):
-        potential = a[j] + b[j]
-        flux = conductivities[j] / conductivities[j + 1] * (l * a[j] - (l + 1) * b[j])
-        ratio = radii[j] / radii[j + 1]
+        decayed = b[j] * (inner[j] / radii[j]) ** (l + 1)
+        potential = a[j] + decayed
+        flux = conductivities[j] / conductivities[j + 1] * (l * a[j] - (l + 1) * decayed)
+        ratio = (radii[j] / radii[j + 1]) ** l
         a[j + 1] = ((l + 1) * potential + flux) / (2 * l + 1)
-        b[j + 1] = (l * potential - flux) / (2 * l + 1) * ratio ** (2 * l + 1)
-        # The new layer's coefficients belong to an inner solution scaled by ratio^l.
-        a[: j + 1] *= ratio**l
-        b[: j + 1] *= ratio**l
-    entering = conductivities[-1] / radii[-1] * (l * a[-1] - (l + 1) * b[-1])
+        b[j + 1] = (l * potential - flux) / (2 * l + 1) * ratio
+        # The new layer's coefficients belong to an inner solution scaled by ratio.
+        a[: j + 1] *= ratio
+        b[: j + 1] *= ratio
+    decayed = b[-1] * (inner[-1] / radii[-1]) ** (l + 1)
+    entering = conductivities[-1] / radii[-1] * (l * a[-1] - (l + 1) * decayed)
     entering[0] = 1.0
     return a / entering, b / entering
 

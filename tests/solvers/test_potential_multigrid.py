@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from mrrepro.papers.condnet.reference_models import head_like
 from mrrepro.solvers import potential_kernels as kernels
 from mrrepro.solvers.potential_algebraic import solve_with_fallback, sparse_operator
@@ -312,7 +313,9 @@ def test_bad_sources_are_refused(conductor: np.ndarray) -> None:
     with pytest.raises(ValueError, match="finite"):
         solve_potential(system, [np.full(system.node_shape, np.inf)])
     with pytest.raises(ValueError, match="shear"):
-        edge_line_integrals(system, uniform_rate, np.array([[1e-3, 3e-4, 0, 0], [0, 1e-3, 0, 0], [0, 0, 1e-3, 0], [0, 0, 0, 1]]))
+        edge_line_integrals(
+            system, uniform_rate, np.array([[1e-3, 3e-4, 0, 0], [0, 1e-3, 0, 0], [0, 0, 1e-3, 0], [0, 0, 0, 1]])
+        )
     with pytest.raises(ValueError, match="relative_residual"):
         Tolerances(0.0)
 

@@ -1,8 +1,8 @@
 """Physics checks of the solver, the coil and the network of the CondNet chapter, for ``mrrepro verify``.
 
-A sphere under a coil does not depend on sigma(r): those checks test the discretisation, and only electrodes and eccentric
-spheres test that the conductivity is used rightly. Wherever a field is compared, it is the vector field in the brain
-(radius below 78 mm) at random voxels.
+A sphere under a coil does not depend on sigma(r): those checks test the discretisation, and only electrodes and
+eccentric spheres test that the conductivity is used rightly. Wherever a field is compared, it is the vector field in
+the brain (radius below 78 mm) at random voxels.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def layered_electrodes_error(voxel_size: float = 1e-3) -> float:
 def eccentric_error(voxel_size: float = 1e-3) -> float:
     """Field of two electrodes on a sphere with an inner sphere off its centre, against the translated series.
 
-    The contrast is that of CSF in grey matter, 20 to 1. Voxels that the inner surface may cut (centre within half a voxel's
-    diagonal) are left out: the exact field has two values there and a voxel holds their mean.
+    The contrast is that of CSF in grey matter, 20 to 1. Voxels that the inner surface may cut (centre within half a
+    voxel's diagonal) are left out: the exact field has two values there and a voxel holds their mean.
     """
     outer = LayeredSphere((92e-3,), (0.1,))
     model = EccentricSphere(92e-3, 40e-3, 30e-3, 0.1, 2.0)
@@ -250,20 +250,23 @@ def measured_sizes(network: CondNet, images: Tensor) -> dict[str, tuple[int, int
             lambda _module, _inputs, output: sizes.update({label: (output.shape[1], output.shape[2])})
         )
 
-    handles = [watch("Hub", network.hub)]
-    for u, encoder in enumerate(network.encoders, start=1):
-        handles.append(watch(f"Bridge {u}", encoder.bridge))
-        for i in range(network.design.depth):
-            handles.append(watch(f"EncMod {u},{i + 1} convolution", encoder.convolutions[i]))
-            handles.append(watch(f"EncMod {u},{i + 1} pooling", encoder.poolings[i]))
-    for v, decoder in enumerate(network.decoders, start=1):
-        for name, modules in (
-            ("CnvMod", decoder.convolutions),
-            ("DecMod", decoder.deconvolutions),
-            ("Map", decoder.maps),
-            ("Concat", decoder.concatenations),
-        ):
-            handles += [watch(f"{name} {v},{i}", module) for i, module in enumerate(modules, start=1)]
+    names = {
+        "hub": "Hub",
+        "encoders.{}.bridge": "Bridge {}",
+        "encoders.{}.convolutions.{}": "EncMod {},{} convolution",
+        "encoders.{}.poolings.{}": "EncMod {},{} pooling",
+        "decoders.{}.convolutions.{}": "CnvMod {},{}",
+        "decoders.{}.deconvolutions.{}": "DecMod {},{}",
+        "decoders.{}.maps.{}": "Map {},{}",
+        "decoders.{}.concatenations.{}": "Concat {},{}",
+    }
+    handles = []
+    for name, module in network.named_modules():
+        parts = name.split(".")
+        numbers = [int(part) + 1 for part in parts if part.isdigit()]
+        pattern = ".".join("{}" if part.isdigit() else part for part in parts)
+        if pattern in names:
+            handles.append(watch(names[pattern].format(*numbers), module))
     with torch.no_grad():
         network(images)
     for handle in handles:
@@ -282,7 +285,7 @@ CHECKS = (
         0.03, "1", layered_electrodes_error,
     ),
     Check(
-        "condnet.eccentric", "field of electrodes with an eccentric inner sphere at 1 mm, uncut voxels, against its series",
+        "condnet.eccentric", "field of electrodes and an eccentric inner sphere at 1 mm, uncut voxels, against its series",
         0.05, "1", eccentric_error,
     ),
     Check(
@@ -298,7 +301,7 @@ CHECKS = (
         0.04, "1", lambda: _layered("partial_volume"),
     ),
     Check(
-        "condnet.dipole_closed_form", "Faraday's law, zero divergence and zero radial field of the dipole's closed form",
+        "condnet.dipole_closed_form", "Faraday's law, divergence and radial part of the dipole's closed form",
         1e-6, "1", dipole_closed_form_error,
     ),
     Check(
@@ -314,7 +317,7 @@ CHECKS = (
         "condnet.reciprocity", "coil's voltage between electrodes against the electrodes' reaction on the coil",
         1e-6, "1", reciprocity_error,
     ),
-    Check("condnet.table2_sizes", "layer sizes and parameter counts that differ from the resolved Table II", 0.0, "count",
+    Check("condnet.table2_sizes", "sizes and parameter counts that differ from the resolved Table II", 0.0, "count",
           table2_mismatches),
 )  # fmt: skip
 """Checks that concern the solver, the coil and the network."""

@@ -1,4 +1,4 @@
-"""Objects on which the solver is checked and timed: spheres with a closed form, and a head-like conductor of any size."""
+"""Objects on which the solver is checked and timed: spheres with closed forms, and a head-like conductor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from mrrepro.simulators.tms_coil import FigureEight, PlacedCoil, place_coil
 from mrrepro.solvers.potential_system import PotentialSystem, conducting_components
-from mrrepro.solvers.sphere_fields import SurfaceElectrode, magnetic_dipole_field
+from mrrepro.solvers.sphere_fields import SurfaceElectrode, magnetic_dipoles_field
 
 Volume = Float32[np.ndarray, "n n n"]
 
@@ -72,10 +72,7 @@ def coil_field_in_sphere(
 ) -> Float64[np.ndarray, "points 3"]:
     """Closed form of the coil's field [V/m] in a concentric sphere, as the sum over its sheet of dipoles."""
     positions, moments = placed.dipole_sheet()
-    field = np.zeros_like(points)
-    for position, moment in zip(positions, moments, strict=True):
-        field += magnetic_dipole_field(points, position, rate_of_change * moment)
-    return field
+    return magnetic_dipoles_field(points, positions, rate_of_change * moments)
 
 
 def sample_voxels(
@@ -93,8 +90,8 @@ def electrode_nodes(
 ) -> Int[np.ndarray, "rays 3"]:
     """Outermost conducting node below each of many evenly spread rays through an electrode's cap.
 
-    A node that lies below several rays is listed as often: each electrode then feeds its nodes in proportion to the area
-    they stand for.
+    A node that lies below several rays is listed as often: each electrode then feeds its nodes in proportion to
+    the area they stand for.
     """
     step = np.arange(rays) + 0.5
     cosine = 1.0 - (1.0 - np.cos(electrode.half_angle)) * step / rays
@@ -118,15 +115,17 @@ def electrode_nodes(
         found[hit] = index[hit] + system.start
         missing &= ~hit
     if missing.any():
-        raise ValueError(f"electrode must lie on the sphere, but {int(missing.sum())} of {rays} rays meet no conductor.")
+        raise ValueError(
+            f"electrode must lie on the sphere, but {int(missing.sum())} of {rays} rays meet no conductor."
+        )
     return found
 
 
 def head_like(voxels: int) -> tuple[Volume, float]:
     """A folded, layered, asymmetric conductor with air cavities in a cube of 256 mm, and its voxel size [m].
 
-    Scalp, cortical bone, CSF, grey and white matter with sulci, ventricles, eyes and sinuses, with the conductivities of
-    Table I (A). It is a stand-in of fixed shape for timing at any resolution, no anatomy.
+    Scalp, cortical bone, CSF, grey and white matter with sulci, ventricles, eyes and sinuses, with the conductivities
+    of Table I (A). It is a stand-in of fixed shape for timing at any resolution, no anatomy.
     """
     size = 0.256 / voxels
     axis = (np.arange(voxels) - 0.5 * (voxels - 1)) * size * 1e3

@@ -51,9 +51,7 @@ CONTRADICTIONS = (
         "the last encoder gives 2^(I+1) = 128 channels of a smaller size; no row leads from one to the other",
         "a deconvolution with 2^I kernels after the last encoder of each track, as in the authors' public code",
     ),
-    Contradiction(
-        "DecMod, kernel", "2^(9-i) kernels", "the output has 2^(i+1) channels", "2^(i+1) kernels of 2 x 2"
-    ),
+    Contradiction("DecMod, kernel", "2^(9-i) kernels", "the output has 2^(i+1) channels", "2^(i+1) kernels of 2 x 2"),
     Contradiction("CnvMod, kernel", "2^(8-i) kernels", "the output has 2^(i+2) channels", "2^(i+2) kernels of S x S"),
     Contradiction("Map, kernel", "2^(9-i) kernels", "the output has 2^i channels", "2^i kernels of T x T for i > 1"),
     Contradiction(
