@@ -185,9 +185,9 @@ class CondNet(nn.Module):
         """
         require_shape("images", images, (None, self.design.inputs, None, None), "stack the U images as channels")
         block = 2**self.design.depth
-        if any(side % block or side == 0 for side in images.shape[-2:]):
-            raise ValueError(f"images' sides must be divisible by 2^depth = {block}, but are {tuple(images.shape[-2:])}: "
-                             "pad the slices.")  # fmt: skip
+        sides = tuple(images.shape[-2:])
+        if any(side % block or side == 0 for side in sides):
+            raise ValueError(f"images' sides must be divisible by 2^depth ({block}), but are {sides}: pad the slices.")
         tracks = [encoder(images[:, u : u + 1]) for u, encoder in enumerate(self.encoders)]
         hub = self.hub([features for features, _ in tracks])
         pooled = [levels for _, levels in tracks]

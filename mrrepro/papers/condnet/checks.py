@@ -285,7 +285,7 @@ CHECKS = (
         0.03, "1", layered_electrodes_error,
     ),
     Check(
-        "condnet.eccentric", "field of electrodes and an eccentric inner sphere at 1 mm, uncut voxels, against its series",
+        "condnet.eccentric", "field of electrodes, eccentric inner sphere, 1 mm, uncut voxels, against its series",
         0.05, "1", eccentric_error,
     ),
     Check(
