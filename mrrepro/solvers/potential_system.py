@@ -202,7 +202,7 @@ def _hierarchy(conductivity: Float32[np.ndarray, "m0 m1 m2"], voxel_size: float)
     return tuple(levels)
 
 
-def _level(conductivity: Float32[np.ndarray, "n0+2 n1+2 n2+2"], voxel_size: float) -> Level:
+def _level(conductivity: Float32[np.ndarray, "n0 n1 n2"], voxel_size: float) -> Level:
     """Conductances and row ranges of one grid."""
     shape = tuple(n + 1 for n in conductivity.shape)
     gx, gy, gz = (np.zeros(shape, np.float32) for _ in range(3))

@@ -21,7 +21,9 @@ def surface() -> HeadSurface:
 
 @pytest.fixture(scope="module")
 def positions(surface: HeadSurface) -> dict[str, np.ndarray]:
-    return ten_ten_positions(surface, Landmarks((0, RADIUS, 0), (0, -RADIUS, 0), (-RADIUS, 0, 0), (RADIUS, 0, 0)))
+    return ten_ten_positions(
+        surface, Landmarks((0.0, RADIUS, 0.0), (0.0, -RADIUS, 0.0), (-RADIUS, 0.0, 0.0), (RADIUS, 0.0, 0.0))
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_unknown_names_suggest_the_nearest(positions: dict[str, np.ndarray]) -> 
 def test_bad_heads_are_refused(surface: HeadSurface) -> None:
     with pytest.raises(ValueError, match="all one"):
         HeadSurface(np.ones((4, 4, 4), bool), np.eye(4))
-    far = Landmarks((0, 9, 0), (0, 8, 0), (-0.1, 8.5, 0), (0.1, 8.5, 0))
+    far = Landmarks((0.0, 9.0, 0.0), (0.0, 8.0, 0.0), (-0.1, 8.5, 0.0), (0.1, 8.5, 0.0))
     with pytest.raises(ValueError, match="landmarks"):
         ten_ten_positions(surface, far)
     with pytest.raises(ValueError, match="scalp"):
