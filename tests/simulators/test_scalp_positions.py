@@ -21,9 +21,8 @@ def surface() -> HeadSurface:
 
 @pytest.fixture(scope="module")
 def positions(surface: HeadSurface) -> dict[str, np.ndarray]:
-    return ten_ten_positions(
-        surface, Landmarks((0.0, RADIUS, 0.0), (0.0, -RADIUS, 0.0), (-RADIUS, 0.0, 0.0), (RADIUS, 0.0, 0.0))
-    )
+    front, left = (0.0, RADIUS, 0.0), (-RADIUS, 0.0, 0.0)
+    return ten_ten_positions(surface, Landmarks(front, (0.0, -RADIUS, 0.0), left, (RADIUS, 0.0, 0.0)))
 
 
 @pytest.mark.parametrize(
