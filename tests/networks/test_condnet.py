@@ -7,7 +7,7 @@ import torch
 
 from mrrepro.networks.condnet import CondNet, CondNetDesign, predict_volume, rescale, scale_conductivity
 from mrrepro.papers.condnet.checks import measured_sizes, table2_mismatches
-from mrrepro.papers.condnet.table2 import CONTRADICTIONS, table_parameter_count, table_sizes
+from mrrepro.papers.condnet.table2 import CONTRADICTIONS, table_parameter_count
 
 
 def test_default_sizes_by_hand() -> None:
@@ -63,15 +63,24 @@ def test_every_input_reaches_every_output_and_outputs_are_probabilities() -> Non
     assert not torch.equal(out[:, 0], out[:, 1])
 
 
-def test_skip_connections_of_all_levels_are_used() -> None:
-    network = CondNet(CondNetDesign(inputs=1, depth=4)).eval()
-    network(torch.rand(2, 1, 32, 32)).sum().backward()
-    for name, parameter in network.named_parameters():
-        if not name.endswith("0.bias"):
-            assert parameter.grad is not None, name
-    hub_weight = network.decoders[0].convolutions[1][0].weight.grad
-    assert hub_weight.shape[1] == table_sizes(network.design, 32)["Concat 1,2"][0]
-    assert bool((hub_weight.abs().amax(dim=(0, 2, 3)) > 0).any())
+def test_each_concatenation_joins_the_map_with_the_pooled_features_of_every_encoder() -> None:
+    torch.manual_seed(0)
+    network = CondNet(CondNetDesign(inputs=3, outputs=2, depth=4)).eval()
+    seen: dict[str, object] = {}
+    for name, module in network.named_modules():
+        if "concatenations." in name:
+            module.register_forward_hook(lambda _m, inputs, _o, name=name: seen.update({name: inputs[0]}))
+        elif "poolings." in name or ".maps." in name:
+            module.register_forward_hook(lambda _m, _i, output, name=name: seen.update({name: output}))
+    with torch.no_grad():
+        network(torch.rand(1, 3, 32, 32))
+    for v in range(2):
+        for level in range(2):
+            joined = seen[f"decoders.{v}.concatenations.{level}"]
+            expected = [seen[f"decoders.{v}.maps.{level + 1}"]]
+            expected += [seen[f"encoders.{u}.poolings.{level}"] for u in range(3)]
+            assert len(joined) == len(expected)
+            assert all(one is other for one, other in zip(joined, expected, strict=True))
 
 
 def test_three_directions_are_averaged_in_place() -> None:
