@@ -37,17 +37,17 @@ def record(
     chosen = [variant_named(known, name) for name in variant] if variant else list(known)
     numbers = _numbers(seeds)
     settings, store = paper_settings(chapter), ArtifactStore(artifacts)
+    fresh = {each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale) for each in chosen}
     failed = []
     for each in chosen:
-        done = set() if again else fresh_seeds(chapter, scale, each)
         for seed in numbers:
-            if seed in done:
+            if seed in fresh[each.name] and not again:
                 typer.echo(f"{each.name} seed {seed}: recorded already")
                 continue
             try:
                 path = keep(chapter, each, seed, settings_type=settings, scale=scale, store=store)
                 typer.echo(f"{each.name} seed {seed}: {path}")
-            except (RuntimeError, FloatingPointError, OSError) as error:
+            except (ValueError, RuntimeError, FloatingPointError, OSError) as error:
                 failed.append(f"{each.name} seed {seed}: {error}")
                 typer.echo(failed[-1], err=True)
     if failed:
@@ -57,7 +57,7 @@ def record(
 
 def _numbers(text: str) -> list[int]:
     """Read ``0,1,2``."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"--seeds must be whole numbers with commas, like 0,1,2, but is {text!r}.") from None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"--seeds must be whole numbers of at least 0 with commas, like 0,1,2, but is {text!r}.")
+    return [int(part) for part in parts]

@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -55,10 +57,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def drop_unfinished(folder: Path) -> None:
-    """Remove what killed writers left in a folder and below."""
-    for path in folder.rglob(f"{_UNFINISHED}*"):
-        with suppress(OSError):
-            path.unlink()
+    """Remove what killed writers left in a folder and below: those of this module, and of training checkpoints."""
+    for pattern in (f"{_UNFINISHED}*", ".*.partial"):
+        for path in folder.rglob(pattern):
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -95,9 +98,14 @@ def write_arrays(path: Path | str, **arrays: np.ndarray[Any, Any]) -> None:
 
 
 def read_arrays(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
-    """Read the named arrays of an ``.npz``."""
-    with np.load(Path(path), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+    """Read the named arrays of an ``.npz``; ``ValueError`` names a file that is none, or not a whole one."""
+    try:
+        with np.load(Path(path), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise
+    except (BadZipFile, zlib.error, OSError, EOFError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is no whole .npz file of arrays ({error}): make or copy it again.") from None
 
 
 def write_tensors(

@@ -7,6 +7,7 @@ the code digest of each, device, threads and seconds. The artifacts themselves s
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ import numpy as np
 
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.files import read_json, write_text
+from mrrepro.runs.files import digest_of, read_json, write_text
 from mrrepro.runs.machine import commit
-from mrrepro.runs.settings import ScaledSettings, configure, require_known
+from mrrepro.runs.settings import ScaledSettings, as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
 
 FORMAT = "mrrepro-recorded/1"
@@ -84,7 +85,8 @@ def record(
     run = {
         "seed": seed,
         "commit": commit(),
-        "stages": {a.stage: _origin(a) for a in artifacts},
+        "settings": _digest(settings),
+        "stages": {a.stage: _origin(a, store) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
     with store.lock(f"{paper}/recorded", f"{scale}-{variant.name}"):
@@ -102,11 +104,20 @@ def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant:
     write_text(path, _as_text(head | {"runs": [runs[number] for number in sorted(runs)]}))
 
 
-def _origin(artifact: Artifact) -> dict[str, Any]:
+def _origin(artifact: Artifact, store: ArtifactStore) -> dict[str, Any]:
     manifest = artifact.manifest
-    return {"key": artifact.key} | {
-        name: manifest[name] for name in ("code", "device", "threads", "seconds", "peak_memory_mib", "created")
+    return {"key": artifact.key, "code": _code_of(artifact, store)} | {
+        name: manifest[name] for name in ("device", "threads", "seconds", "peak_memory_mib", "created")
     }
+
+
+def _code_of(artifact: Artifact, store: ArtifactStore) -> dict[str, str]:
+    """Digests of the code of a stage and of all stages before it, whose numbers need not be kept."""
+    code: dict[str, str] = {}
+    for name, key in artifact.manifest["inputs"].items():
+        before = store.find(name, key)
+        code |= _code_of(before, store) if before is not None else {}
+    return code | dict(artifact.manifest["code"])
 
 
 def numbers_of(artifact: Artifact) -> dict[str, Any]:
@@ -114,7 +125,7 @@ def numbers_of(artifact: Artifact) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in artifact.manifest["files"]:
         if name.endswith(".json"):
-            found[name.removesuffix(".json")] = artifact.json(name)
+            found[name.removesuffix(".json")] = _rounded(artifact.json(name))
         elif name.endswith(".npz"):
             arrays = artifact.arrays(name)
             found |= {key: _plain(value) for key, value in arrays.items() if value.size <= 4096}
@@ -122,14 +133,18 @@ def numbers_of(artifact: Artifact) -> dict[str, Any]:
 
 
 def _plain(array: np.ndarray[Any, Any]) -> Any:
-    if array.ndim:
-        return [_plain(part) for part in array]
-    value = array.item()
-    return float(f"{value:.4g}") if isinstance(value, float) and np.isfinite(value) else _text_of(value)
+    return _rounded(array.tolist())
 
 
-def _text_of(value: Any) -> Any:
-    return str(value) if isinstance(value, float) else value
+def _rounded(value: Any) -> Any:
+    """The same with four digits, and as text what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_rounded(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.4g}") if math.isfinite(value) else str(value)
+    return value
 
 
 def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = None) -> list[dict[str, Any]]:
@@ -138,19 +153,38 @@ def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = No
     return list(read_json(path)["runs"]) if path.exists() else []
 
 
-def fresh_seeds(paper: str, scale: str, variant: Variant, folder: Path | None = None) -> set[int]:
-    """Seeds of a variant that are recorded with its overrides of today and with today's code."""
+def fresh_seeds(
+    paper: str, variant: Variant, *, settings_type: type[ScaledSettings], scale: str, folder: Path | None = None
+) -> set[int]:
+    """Seeds of a variant that are recorded with its settings of today and with today's code.
+
+    Raises
+    ------
+    ValueError
+        If the scale is unknown, or an override of the variant is.
+    """
+    today = _digest(configure(settings_type, scale, variant.overrides))
     path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
     if not path.exists() or read_json(path)["overrides"] != dict(variant.overrides):
         return set()
-    return {int(run["seed"]) for run in read_recorded(paper, scale, variant.name, folder) if not stale_reason(run)}
+    runs = read_recorded(paper, scale, variant.name, folder)
+    return {int(run["seed"]) for run in runs if run.get("settings", today) == today and not stale_reason(run)}
+
+
+def _digest(settings: object) -> str:
+    """SHA-256 of settings, since the values of a scale may change though a variant's overrides do not."""
+    return digest_of(as_plain(settings))
 
 
 def stale_reason(run: Mapping[str, Any]) -> str:
     """Say which code of a recorded run has changed since; empty where none has."""
     for stage, origin in run["stages"].items():
         for function, recorded in origin["code"].items():
-            if code_digest(function) != recorded:
+            try:
+                today = code_digest(function)
+            except ValueError:
+                return f"the code of {stage} ({function}) has gone since it was recorded"
+            if today != recorded:
                 return f"the code of {stage} ({function}) has changed since it was recorded"
     return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,16 @@ class RecordedSweeps:
     ----------
     scale : str
         Of the recording.
+    folder : Path, optional
+        Where the recorded files lie; by default in the package.
     """
 
-    def __init__(self, scale: str = "demo") -> None:
-        self.scale = scale
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        self.scale, self.folder = scale, folder
 
     def runs(self, variant: str) -> list[Run]:
         """Runs of a variant by seed; empty where none is recorded."""
-        return read_recorded("deepspio", self.scale, variant)
+        return read_recorded("deepspio", self.scale, variant, self.folder)
 
     def scores(self, variant: str, samples: str = "test", kind: str = "nmae") -> np.ndarray[Any, Any]:
         """Numbers of held-out samples, (seeds, samples)."""
@@ -127,11 +130,9 @@ def _air(sweeps: RecordedSweeps, low: bool) -> tuple[Statistic, int]:
     nmae = sweeps.arrays("air_sphere", "nmae")
     cgs, concentration = (sweeps.arrays("air_sphere", name)[0] for name in ("susceptibility_cgs", "concentration"))
     chosen = concentration < 1.0 if low else concentration > 1.0
-    with_air = nmae[:, chosen & np.isclose(cgs, AIR_CGS[0], rtol=1e-3)].mean(axis=1)
-    without = nmae[:, chosen & (cgs == 0)].mean(axis=1)
-    return over_seeds("NMAE with the printed susceptibility minus with the void alone", with_air - without), int(
-        chosen.sum()
-    )
+    printed = chosen & np.isclose(cgs, AIR_CGS[0], rtol=1e-3)
+    difference = nmae[:, printed].mean(axis=1) - nmae[:, chosen & (cgs == 0)].mean(axis=1)
+    return over_seeds("NMAE with the printed susceptibility minus with the void alone", difference), int(printed.sum())
 
 
 def _noise_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
@@ -140,8 +141,9 @@ def _noise_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
 
 
 def _noise_spread(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    spread = sweeps.arrays("noise", "detail_nmae").std(axis=2, ddof=1)
-    return over_seeds("sd of NMAE at 5 dB minus at 19 dB", spread[:, 0] - spread[:, 2]), 100
+    detail = sweeps.arrays("noise", "detail_nmae")
+    spread = detail.std(axis=2, ddof=1)
+    return over_seeds("sd of NMAE at 5 dB minus at 19 dB", spread[:, 0] - spread[:, 2]), detail.shape[2]
 
 
 def _middle(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
