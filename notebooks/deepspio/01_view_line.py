@@ -26,7 +26,7 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **The claim.** The paper encodes the field of iron-oxide particles in the *shape* of an image. Lines are excited
 # across a slice, each line bends where the field deviates, and nothing of this needs the phase, which is lost near a
-# strong source (sections 1 and 3.1 of {cite}`dellamaggiora2022`).
+# strong source (section 1 and section 3.1 of {cite}`dellamaggiora2022`).
 #
 # **What you will be able to do.** Say what each of the three gradients does to a stripe; compute the field of a body
 # in one slice and check it against closed forms; predict where a stripe is shifted, thinned or folded; and tell how
@@ -58,6 +58,7 @@ from mrrepro.simulators.closed_forms import sphere_field
 from mrrepro.simulators.view_line import Excitation, simulate_view_lines
 from mrrepro.simulators.view_line_bloch import bloch_line
 
+# %%
 run = open_run("deepspio", "01_view_line", DeepSpioSettings, globals())
 sequence = run.settings.sequence.sequence()
 iron = run.settings.iron.iron()

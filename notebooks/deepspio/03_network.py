@@ -157,6 +157,8 @@ for name in [name for name in compared if len(recorded.runs(name)) > 1]:
     values = recorded.mean_nmae(name)
     spread = values.std(ddof=1)
     rows.append({"variant": meaning[name], "seeds": len(values), "NMAE": values.mean(), "sd over seeds": spread})
+
+# %%
 show_table(
     rows or [{"variant": "none recorded at this scale", "seeds": 0, "NMAE": "", "sd over seeds": ""}],
     caption="Held-out error of recorded variants (demo scale, short trainings at equal cost; simulated data).",

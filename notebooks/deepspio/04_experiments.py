@@ -105,6 +105,8 @@ truth = torch.tensor(held_out["test_truth"].astype(np.float32))
 grown = torch.nn.functional.max_pool2d(truth[:, None], 3, stride=1, padding=1)[:, 0]
 one_pixel = float(nmae(grown, truth).mean())
 constant = held_out["test_constant_nmae"]
+
+# %%
 show_table(
     [
         {"estimate": "zero", "NMAE": 1.0},

@@ -25,8 +25,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # # Noise, and what the network looks at
 #
 # **The claim.** The error grows with noise and is largest for concentrations in the middle of the range; attention and
-# saliency maps show that the network looks at the stripes' deformation, and why the middle is hard (sections 5.1 and
-# 5.2 of {cite}`dellamaggiora2022`).
+# saliency maps show that the network looks at the stripes' deformation, and why the middle is hard (section 5.1 and
+# section 5.2 of {cite}`dellamaggiora2022`).
 #
 # **What you will be able to do.** Measure an error with its spread over draws of noise; compute Grad-CAM and guided
 # backpropagation for a network with leaky rectifiers; and see how much such maps can carry.
@@ -57,6 +57,7 @@ from mrrepro.papers.deepspio.stages import TRAINING, predict, trained_network
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("deepspio", "05_noise_and_attention", DeepSpioSettings, globals())
 noise = run.make(experiments.NOISE).arrays("noise.npz")
 evidence = RecordedSweeps("demo").claims()
@@ -65,7 +66,7 @@ levels = ["none" if np.isinf(level) else f"{level:.0f} dB" for level in noise["s
 # %% [markdown]
 # ## Error against concentration and noise
 #
-# A bottle in agar, from 0.22 to 27.9 µg/mm³, at four levels of noise with ten draws each, and a hundred draws at one
+# A bottle in agar, from the lowest to the highest concentration of the paper, at four levels of noise with ten draws each, and a hundred draws at one
 # concentration. The network was trained without noise.
 
 # %% tags=["hide-input"]

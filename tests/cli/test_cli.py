@@ -341,11 +341,13 @@ def test_doctor_says_what_to_do(paper, mrrepro_command, monkeypatch, tmp_path):
 
 
 def test_data_is_the_fetcher_or_says_that_it_is_missing(mrrepro_command, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "data_fetch", None)
+    for name in ("data_fetch", "data_fetch.cli"):
+        monkeypatch.setitem(sys.modules, name, None)
     code, _, err = mrrepro_command("data", "list")
     assert code == 2
     assert "the data fetcher is not installed" in err
-    monkeypatch.delitem(sys.modules, "data_fetch")
+    for name in ("data_fetch", "data_fetch.cli"):
+        monkeypatch.delitem(sys.modules, name)
     (tmp_path / "data_fetch").mkdir()
     (tmp_path / "data_fetch" / "__init__.py").write_text("")
     (tmp_path / "data_fetch" / "cli.py").write_text(

@@ -79,15 +79,6 @@ def test_constant_map():
     assert coefficients[:, 1:].abs().max() < 1e-12
 
 
-def test_training_after_inference():
-    wavelet = OrthogonalWavelet("never used before", DB2.scaling_filter)
-    x = maps(1, 8, 8)
-    with torch.inference_mode():
-        analyse(x, wavelet)
-    analyse(x.requires_grad_(), wavelet).sum().backward()
-    assert x.grad is not None
-
-
 def test_autocast_keeps_precision():
     x = maps(1, 16, 16, dtype=torch.float32)
     expected = analyse(x)
