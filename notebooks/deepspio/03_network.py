@@ -51,7 +51,7 @@ from matplotlib import pyplot as plt
 from mrrepro.networks.cost import count_weights, forward_flops
 from mrrepro.networks.variants import NetworkSettings, build_network
 from mrrepro.papers.deepspio.evidence import RecordedSweeps
-from mrrepro.papers.deepspio.recipe import MATCHED_WIDTHS, VARIANTS
+from mrrepro.papers.deepspio.recipe import VARIANTS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import TRAINING
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -142,16 +142,7 @@ show_text(
 
 # %%
 meaning = {variant.name: variant.meaning for variant in VARIANTS}
-compared = [
-    "reference",
-    *MATCHED_WIDTHS,
-    "printed_loss",
-    "unet_printed_loss",
-    "square_loss",
-    "no_void",
-    "equal_gradients",
-]
-compared += ["no_field", "shuffled_targets"]
+compared = [name for name in meaning if name != "headline"]
 rows = []
 for name in [name for name in compared if len(recorded.runs(name)) > 1]:
     values = recorded.mean_nmae(name)

@@ -7,7 +7,7 @@ import pytest
 import pywt
 import torch
 
-from mrrepro.networks.wavelet import DB2, DB4, OrthogonalWavelet, analyse, synthesise, wavelet_named
+from mrrepro.networks.wavelet import DB2, DB4, analyse, synthesise, wavelet_named
 
 WAVELETS = pytest.mark.parametrize("wavelet", [DB2, DB4], ids=lambda wavelet: wavelet.name)
 
