@@ -1,0 +1,175 @@
+"""Each claim's statistic from recorded files made by hand, against values worked out by hand."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+
+import pytest
+
+from mrrepro.papers.deepspio.evidence import RecordedSweeps
+from mrrepro.runs.ledger import ledger_folders
+from mrrepro.runs.reported import Claim, read_rows
+
+T_OF_THREE = 4.302652729911275
+"""Student's t at 97.5 % with two degrees of freedom, from a printed table."""
+
+
+def half_width(step):
+    """Half the t interval of three values that are ``step`` apart."""
+    return T_OF_THREE * step / math.sqrt(3)
+
+
+def scores(nmae, constant=0.7, true=(1.0, 2.0, 3.0, 4.0, 5.0), estimated=(1.0, 2.0, 3.0, 4.0, 5.0)):
+    spread = (-0.2, -0.1, 0.0, 0.1, 0.2)
+    return {
+        "nmae": [nmae + each for each in spread],
+        "constant_nmae": [constant + each for each in spread],
+        "true_mean": list(true),
+        "estimated_mean": list(estimated),
+    }
+
+
+def headline(seed):
+    step = (seed - 1) * 0.1  # -0.1, 0, 0.1
+    summary = {
+        "test": scores(0.5 + step),
+        "breast": scores(0.6 + 1.5 * step),
+        "shapes": scores(0.7 + step),
+        "saturation_0.85": scores(0.5, estimated=[4.0] * 5),
+        "saturation_1.15": scores(0.5, estimated=[6.0 + 4.0 * step] * 5),
+    }
+    if seed == 2:
+        summary["test"]["estimated_mean"] = [2.0, 1.0, 3.0, 4.0, 5.0]
+    history = [
+        {"step": 4, "loss": 1.0},
+        {"step": 4, "validation": {"score": 0.9 + step}},
+        {"step": 8, "validation": {"score": 0.6 + step}},
+    ]
+    return {
+        "deepspio/training": {"history": {"record": {"samples_seen": 80, "steps": 8, "history": history}}},
+        "deepspio/summary": {"summary": summary},
+        "deepspio/scaled_field": {
+            "factors": [0.5, 1.0, 2.0],
+            "concentration": 10.0,
+            "estimated": [[4.0, 8.0, 16.0], [6.0, 10.0, 18.0]],
+        },
+        "deepspio/air_sphere": {
+            "susceptibility_cgs": [0.0] * 4 + [7.5e-8] * 4 + [7.5e-7] * 4,
+            "concentration": [0.22, 6.7, 13.0, 20.0] * 3,
+            "nmae": [2.0, 0.3, 0.3, 0.3, 2.5 + step, 0.31, 0.32, 0.33, 9.0, 9.0, 9.0, 9.0],
+        },
+        "deepspio/noise": {
+            "concentration": [0.22, 10.0, 20.0],
+            "snr_db": [5.0, 11.0, 19.0, "inf"],
+            "nmae": [[[3.0, 3.0]] * 3] * 3 + [[[1.0, 1.0], [0.6, 0.8], [0.4, 0.4]]],
+            "detail_nmae": [[0.5, 0.7, 0.9], [0.6, 0.6, 0.6], [0.3, 0.4, 0.5], [0.2, 0.2, 0.2]],
+        },
+    }
+
+
+def compared(nmae, **more):
+    return lambda seed: {"deepspio/summary": {"summary": {"test": scores(nmae + 0.01 * seed * seed, **more)}}}
+
+
+VARIANTS = {
+    "headline": headline,
+    "reference": compared(0.5),
+    "single_decoder": compared(0.6),
+    "no_wavelet": compared(0.8),
+    "multi_decoder_with_skips": compared(0.45),
+    "unet": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.9 + 0.1 * seed)}}},
+    "printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.0 + 0.01 * seed)}}},
+    "shuffled_targets": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.1 + 0.02 * seed)}}},
+    "no_field": compared(0.9, estimated=(3.0, 1.0, 2.0, 5.0, 4.0)),
+    "no_void": compared(0.7),
+}
+
+EXPECTED = {
+    # statistic, half of its interval (None: a bootstrap), cases a seed
+    "no_bias_on_breast": (0.1, half_width(0.05), 5),
+    "air_negligible": (0.02, 0.0, 3),
+    "air_confuses_low": (0.5, half_width(0.1), 1),
+    "noise_raises_error": (0.5, 0.0, 3),
+    "noise_raises_spread": (0.1, 0.0, 3),
+    "middle_is_hardest": (0.3, 0.0, 1),
+    "reads_the_distortion": (0.8, 0.0, 2),
+    "saturation_scales": (1.5, half_width(0.1), 5),
+    "beats_a_constant": (-0.2, half_width(0.1), 5),
+    "ranks_concentrations": (1 - 6 * 2 / (5 * 24), None, 5),
+    "unseen_shapes": (0.2, 0.0, 5),
+    "unet_cannot_converge": (1.0, half_width(0.1), 5),
+    "decoders_help": (0.1, 0.0, 5),
+    "wavelet_helps": (0.2, 0.0, 5),
+    "skips_hinder": (-0.05, 0.0, 5),
+    "relative_loss_trains": (1.01, half_width(0.01), 5),
+    "control_no_field": (1 - 6 * 8 / (5 * 24), None, 15),
+    "control_shuffled": (1.12, half_width(0.02), 5),
+    "void_not_needed": (0.2, 0.0, 5),
+}
+
+
+def write(folder, name, seeds, numbers):
+    runs = [{"seed": seed, "stages": {}, "numbers": copy.deepcopy(numbers(seed))} for seed in seeds]
+    (folder / f"{name}.json").write_text(json.dumps({"overrides": {}, "runs": runs}))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, numbers in VARIANTS.items():
+        write(tmp_path, name, (0, 1, 2), numbers)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_claim_rests_on_this_statistic(folder, name):
+    value, width, cases = EXPECTED[name]
+    evidence = RecordedSweeps("demo", folder).claims()[name]
+    statistic = evidence.statistic
+    assert statistic.value == pytest.approx(value, abs=1e-9)
+    if width is None:
+        assert -1 <= statistic.low < statistic.value < statistic.high <= 1
+    else:
+        assert statistic.high - statistic.value == pytest.approx(width, abs=1e-9)
+        assert statistic.value - statistic.low == pytest.approx(width, abs=1e-9)
+    assert statistic.level == 0.95
+    assert evidence.seeds == (0, 1, 2)
+    assert evidence.n_cases == cases
+
+
+def test_all_claims_from_recorded_runs_stand_in_the_ledger(folder):
+    listed = {claim.id for claim in read_rows(ledger_folders()["deepspio"] / "claims.csv", Claim)}
+    assert set(RecordedSweeps("demo", folder).claims()) == set(EXPECTED)
+    assert {f"deepspio.claim.{name}" for name in EXPECTED} <= listed
+
+
+def test_claim_without_its_runs_is_left_out(folder):
+    (folder / "unet.json").unlink()
+    (folder / "reference.json").unlink()
+    left_out = {"unet_cannot_converge", "decoders_help", "skips_hinder", "void_not_needed"}
+    assert set(RecordedSweeps("demo", folder).claims()) == set(EXPECTED) - left_out
+
+
+def test_variants_of_different_seeds_are_not_compared(folder):
+    write(folder, "single_decoder", (0, 1, 3), VARIANTS["single_decoder"])
+    assert set(EXPECTED) - set(RecordedSweeps("demo", folder).claims()) == {"decoders_help", "wavelet_helps"}
+
+
+def test_one_seed_gives_no_interval_and_so_no_claim(folder):
+    write(folder, "unet", (0,), VARIANTS["unet"])
+    assert "unet_cannot_converge" not in RecordedSweeps("demo", folder).claims()
+
+
+def test_nothing_recorded_is_no_evidence(tmp_path):
+    sweeps = RecordedSweeps("demo", tmp_path)
+    assert sweeps.runs("headline") == []
+    assert sweeps.claims() == {}
+
+
+def test_validation_curve_counts_samples(folder):
+    samples, curves = RecordedSweeps("demo", folder).validation_curve("headline")
+    assert list(samples) == [40.0, 80.0]
+    assert curves.shape == (3, 2)
+    assert curves[:, 0] == pytest.approx([0.8, 0.9, 1.0])
+    assert curves[:, 1] == pytest.approx([0.5, 0.6, 0.7])

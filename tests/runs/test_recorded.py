@@ -1,0 +1,159 @@
+"""Recorded sweeps: what is kept, how small, and when it counts no more."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mrrepro.runs.recorded import Variant, fresh_seeds, numbers_of, read_recorded, record, stale_reason, variant_named
+from mrrepro.runs.stages import Stage, make
+
+
+@pytest.fixture
+def recorded(package, store, tmp_path):
+    """A function that records a variant of the small package, and what says which seeds are fresh."""
+    folder = tmp_path / "recorded"
+
+    def variant(**overrides):
+        return Variant("long", overrides, "more numbers", (package.module("recipe").TOTAL,))
+
+    def keep(seed, **overrides):
+        settings = package.module("recipe").SETTINGS
+        return record(
+            "fake", variant(**overrides), seed, settings_type=settings, scale="smoke", store=store, folder=folder
+        )
+
+    def fresh(**overrides):
+        settings = package.module("recipe").SETTINGS
+        return fresh_seeds("fake", variant(**overrides), settings_type=settings, scale="smoke", folder=folder)
+
+    keep.fresh, keep.folder = fresh, folder
+    return keep
+
+
+def test_seeds_are_added_in_order_and_kept(recorded):
+    path = recorded(3)
+    assert recorded.fresh() == {3}
+    recorded(1)
+    runs = read_recorded("fake", "smoke", "long", recorded.folder)
+    assert [run["seed"] for run in runs] == [1, 3]
+    assert recorded.fresh() == {1, 3}
+    before = path.read_text()
+    recorded(3)
+    assert [run["seed"] for run in json.loads(path.read_text())["runs"]] == [1, 3]
+    assert path.read_text().count("\n") == before.count("\n")
+    assert [item.name for item in recorded.folder.iterdir()] == ["long.json"]
+
+
+def test_seeds_of_other_overrides_are_dropped(recorded):
+    recorded(0)
+    recorded(1)
+    path = recorded(2, **{"summing.factor": 2.0})
+    document = json.loads(path.read_text())
+    assert document["overrides"] == {"summing.factor": 2.0}
+    assert [run["seed"] for run in document["runs"]] == [2]
+    assert recorded.fresh() == set()
+    assert recorded.fresh(**{"summing.factor": 2.0}) == {2}
+
+
+def test_nothing_recorded_is_an_empty_list(recorded):
+    assert read_recorded("fake", "smoke", "long", recorded.folder) == []
+    assert recorded.fresh() == set()
+
+
+def test_numbers_are_those_of_the_stage(recorded, package, store):
+    path = recorded(5)
+    recipe = package.module("recipe")
+    total = make(recipe.TOTAL, recipe.SETTINGS.at_scale("smoke"), 5, store).json("total.json")
+    run = json.loads(path.read_text())["runs"][0]
+    assert run["numbers"]["fake/total"]["total"] == float(f"{total:.4g}")
+    assert {"key", "code", "device", "threads", "seconds", "created"} <= set(run["stages"]["fake/total"])
+
+
+def test_change_of_a_stages_code_or_of_one_before_it_is_seen(recorded, package):
+    recorded(0)
+    run = read_recorded("fake", "smoke", "long", recorded.folder)[0]
+    assert stale_reason(run) == ""
+    package.replace("recipe", "numbers = [generator.random() for", "numbers = [1 - generator.random() for")
+    assert "recipe:draw) has changed since" in stale_reason(run)  # of the stage before, whose numbers are not kept
+    assert recorded.fresh() == set()
+
+
+def test_change_of_the_stage_itself_is_seen(recorded, package):
+    recorded(0)
+    package.replace("numbers", "2 * value", "3 * value")
+    assert recorded.fresh() == set()
+
+
+def test_function_that_is_gone_makes_a_run_stale(recorded, package):
+    recorded(0)
+    run = read_recorded("fake", "smoke", "long", recorded.folder)[0]
+    package.replace("recipe", "def draw(", "def pull(")
+    package.replace("recipe", '"fake/draw", draw,', '"fake/draw", pull,')
+    assert "recipe:draw) has gone since" in stale_reason(run)
+
+
+def test_change_of_a_scales_values_is_seen_though_no_code_has_changed(recorded, package):
+    recorded(0)
+    assert recorded.fresh() == {0}
+    recipe = package.module("recipe")
+    longer = type(
+        "Settings",
+        (recipe.SETTINGS,),
+        {
+            "at_scale": classmethod(
+                lambda cls, scale: recipe.SETTINGS(counting=type(recipe.SETTINGS().counting)(steps=5))
+            )
+        },
+    )
+    variant = Variant("long", {}, "more numbers", (recipe.TOTAL,))
+    found = fresh_seeds("fake", variant, settings_type=longer, scale="smoke", folder=recorded.folder)
+    assert found == set()
+
+
+def test_unknown_scale_variant_and_override_are_refused(recorded, package):
+    recipe = package.module("recipe")
+    variant = Variant("long", {}, "more numbers", (recipe.TOTAL,))
+    with pytest.raises(ValueError, match="Unknown scale 'full'"):
+        fresh_seeds("fake", variant, settings_type=recipe.SETTINGS, scale="full", folder=recorded.folder)
+    with pytest.raises(ValueError, match=r"Unknown parameter 'summing\.factors'"):
+        recorded(0, **{"summing.factors": 2.0})
+    with pytest.raises(ValueError, match=r"Unknown variant 'lang'\. Did you mean 'long'"):
+        variant_named([variant], "lang")
+    assert not recorded.folder.exists()
+
+
+ARRAYS = """
+    from mrrepro.runs.files import write_arrays, write_json
+    import numpy as np
+
+    def write(context):
+        values = np.array([1 / 3, 2e-9 / 3, np.inf, -np.inf, 1e5 / 3])
+        more = {"many": np.zeros(4097), "count": np.array([123456]), "one": np.array(2 / 3)}
+        write_arrays(context.workspace / "a.npz", values=values, **more)
+        entry = {"step": 123456, "loss": 1 / 3}
+        write_json(context.workspace / "b.json", {"score": 2 / 3, "list": [entry], "text": "a [b] {c"})
+"""
+
+
+def test_file_is_small_valid_json_with_rounded_numbers(package, store, tmp_path):
+    package.write("arrays", ARRAYS)
+    recipe = package.module("recipe")
+    stage = Stage("fake/arrays", package.module("arrays").write, lambda settings: settings.counting)
+    variant = Variant("arrays", {}, "text with [ and {", (stage,))
+    path = record("fake", variant, 0, settings_type=recipe.SETTINGS, scale="smoke", store=store, folder=tmp_path / "r")
+    text = path.read_text()
+    document = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+    assert document["meaning"] == "text with [ and {"
+    assert document["runs"][0]["numbers"]["fake/arrays"] == {
+        "values": [0.3333, 6.667e-10, "inf", "-inf", 33330.0],
+        "count": [123456],
+        "one": 0.6667,
+        "b": {"score": 0.6667, "list": [{"step": 123456, "loss": 0.3333}], "text": "a [b] {c"},
+    }
+    assert '"values": [ 0.3333, 6.667e-10,' in text  # a list of numbers is one line
+    assert len(text) < 2500
+    made = make(stage, recipe.SETTINGS.at_scale("smoke"), 0, store)
+    assert np.isinf(np.array(numbers_of(made)["values"], dtype=float)).sum() == 2
