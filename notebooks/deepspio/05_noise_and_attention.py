@@ -66,7 +66,8 @@ levels = ["none" if np.isinf(level) else f"{level:.0f} dB" for level in noise["s
 # %% [markdown]
 # ## Error against concentration and noise
 #
-# A bottle in agar, from the lowest to the highest concentration of the paper, at four levels of noise with ten draws each, and a hundred draws at one
+# A bottle in agar, from the lowest to the highest concentration of the paper, at four levels of noise with ten
+# draws each, and a hundred draws at one
 # concentration. The network was trained without noise.
 
 # %% tags=["hide-input"]

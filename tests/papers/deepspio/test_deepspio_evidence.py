@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import statistics
 
 import pytest
 
@@ -80,6 +81,7 @@ VARIANTS = {
     "no_wavelet": compared(0.8),
     "multi_decoder_with_skips": compared(0.45),
     "unet": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.9 + 0.1 * seed)}}},
+    "unet_printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.3 + 0.02 * seed)}}},
     "printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.0 + 0.01 * seed)}}},
     "shuffled_targets": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.1 + 0.02 * seed)}}},
     "no_field": compared(0.9, estimated=(3.0, 1.0, 2.0, 5.0, 4.0)),
@@ -100,6 +102,8 @@ EXPECTED = {
     "ranks_concentrations": (1 - 6 * 2 / (5 * 24), None, 5),
     "unseen_shapes": (0.2, 0.0, 5),
     "unet_cannot_converge": (1.0, half_width(0.1), 5),
+    "unet_cannot_converge_as_printed": (0.32, half_width(0.02), 5),
+    "unet_is_worse": (1.45 / 3, T_OF_THREE * statistics.stdev((0.4, 0.49, 0.56)) / math.sqrt(3), 5),
     "decoders_help": (0.1, 0.0, 5),
     "wavelet_helps": (0.2, 0.0, 5),
     "skips_hinder": (-0.05, 0.0, 5),
@@ -147,7 +151,7 @@ def test_all_claims_from_recorded_runs_stand_in_the_ledger(folder):
 def test_claim_without_its_runs_is_left_out(folder):
     (folder / "unet.json").unlink()
     (folder / "reference.json").unlink()
-    left_out = {"unet_cannot_converge", "decoders_help", "skips_hinder", "void_not_needed"}
+    left_out = {"unet_cannot_converge", "unet_is_worse", "decoders_help", "skips_hinder", "void_not_needed"}
     assert set(RecordedSweeps("demo", folder).claims()) == set(EXPECTED) - left_out
 
 
