@@ -112,7 +112,9 @@ field = concentration * iron.tesla_per_concentration * sphere_field(x, 0 * x, z,
 ball = np.hypot(x, z) < radius
 
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-drawn = panels[0].imshow(1e6 * field.T, origin="lower", extent=(-25, 25, -25, 25), cmap="RdBu_r", vmin=-400, vmax=400)
+half = run.settings.sequence.field_of_view_mm / 2
+extent = (-half, half, -half, half)
+drawn = panels[0].imshow(1e6 * field.T, origin="lower", extent=extent, cmap="RdBu_r", vmin=-400, vmax=400)
 panels[0].set(xlabel="x [mm]", ylabel="z [mm]", title="field deviation")
 figure.colorbar(drawn, ax=panels[0], label="ΔB [µT]")
 panels[1].plot(1e3 * axis, 1e6 * field[sequence.size // 2], label="along z (x = 0)")
@@ -155,6 +157,7 @@ show(
         [[even, odd, *(plots.combined(pictures[g]) for g in (-0.2, 0.2, 0.1))]],
         ["signal"],
         ["even lines", "odd lines", "$G_r = -200$ mT/m", "$G_r = +200$ mT/m", "$G_r = G_s$"],
+        field_of_view_mm=run.settings.sequence.field_of_view_mm,
         maps=[plots.SIGNAL],
         bars=["signal [1]"],
         ranges=[(0.0, 1.3)],

@@ -26,8 +26,8 @@ AIR_SALIENCY_CONCENTRATIONS = (0.22, 6.91, 14.26, 21.62)
 NOISY_DB = 5.0
 """Fig. 13 [dB]."""
 
-BOTTLENECK = "bottleneck.3"
-"""The last residual block; Fig. 11 looks at 'the last layer of the bottleneck'."""
+DEEPEST = ("bottleneck.3", "down.3")
+"""The last residual block, Fig. 11's 'last layer of the bottleneck'; in the U-Net, which has none, its lowest level."""
 
 
 def attention(context: StageContext[Experiment]) -> None:
@@ -38,6 +38,8 @@ def attention(context: StageContext[Experiment]) -> None:
     second = [bottle(value, 3e-3) for batch, value in TABLE_1 if batch == 2]
     scans = simulator.simulate(second, density.expand(len(second), -1, -1)).images
     fifth = convolution_names(network)[4]
+    modules = dict(network.named_modules())
+    deepest = next(name for name in DEEPEST if name in modules)
 
     def saliency(images: Tensor, concentration: Tensor) -> np.ndarray:
         """Guided backpropagation of the training loss, the larger of both channels."""
@@ -53,7 +55,7 @@ def attention(context: StageContext[Experiment]) -> None:
         context.workspace / "attention.npz",
         scan_concentration=np.array([value for batch, value in TABLE_1 if batch == 2]),
         scans=as_float16(scans),
-        bottleneck_attention=as_float16(grad_cam(network, BOTTLENECK, scans, ChannelSum(0))),
+        bottleneck_attention=as_float16(grad_cam(network, deepest, scans, ChannelSum(0))),
         fifth_attention=as_float16(grad_cam(network, fifth, scans, ChannelSum(0))),
         concentration=np.array(SALIENCY_CONCENTRATIONS),
         clean=as_float16(clean.images),

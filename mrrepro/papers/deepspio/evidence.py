@@ -11,7 +11,7 @@ import numpy as np
 
 from mrrepro.metrics.statistics import Interval, mean_interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
-from mrrepro.runs.recorded import read_recorded
+from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
 
 MIDDLE = (7.0, 16.0)
@@ -44,8 +44,9 @@ class RecordedSweeps:
         self.scale, self.folder = scale, folder
 
     def runs(self, variant: str) -> list[Run]:
-        """Runs of a variant by seed; empty where none is recorded."""
-        return read_recorded("deepspio", self.scale, variant, self.folder)
+        """Runs of a variant by seed that are not stale; empty where none is recorded."""
+        recorded = read_recorded("deepspio", self.scale, variant, self.folder)
+        return [run for run in recorded if not stale_reason(run)]
 
     def scores(self, variant: str, samples: str = "test", kind: str = "nmae") -> np.ndarray[Any, Any]:
         """Numbers of held-out samples, (seeds, samples)."""

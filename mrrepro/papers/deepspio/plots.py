@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FIELD_OF_VIEW_MM = 50.0
 SIGNAL, CONCENTRATION, DIFFERENCE, ATTENTION = "gray", "viridis", "RdBu_r", "inferno"
 CONCENTRATION_LABEL = "C [µg/mm³]"
 
@@ -25,6 +24,7 @@ def image_grid(
     *,
     maps: Sequence[str],
     bars: Sequence[str],
+    field_of_view_mm: float,
     ranges: Sequence[tuple[float, float] | None] | None = None,
     side: float = 1.9,
 ) -> Figure:
@@ -38,6 +38,8 @@ def image_grid(
         One a row; one a column.
     maps, bars : sequence of str
         Colour map and label of the colour bar of each row.
+    field_of_view_mm : float
+        Edge of the images [mm].
     ranges : sequence of (low, high) or None, optional
         Colour range of each row; by default 0 (or minus the maximum, for `DIFFERENCE`) to the row's maximum.
     side : float
@@ -55,7 +57,7 @@ def image_grid(
         sharex=True,
         sharey=True,
     )
-    half = FIELD_OF_VIEW_MM / 2
+    half, tick = field_of_view_mm / 2, round(0.4 * field_of_view_mm)
     for number, (row, label) in enumerate(zip(rows, row_labels, strict=True)):
         low, high = _range(row, maps[number], ranges[number] if ranges else None)
         for column in range(columns):
@@ -71,8 +73,8 @@ def image_grid(
                 vmin=low,
                 vmax=high,
             )
-            panel.set_xticks((-20, 0, 20))
-            panel.set_yticks((-20, 0, 20))
+            panel.set_xticks((-tick, 0, tick))
+            panel.set_yticks((-tick, 0, tick))
             if number == 0 and column < len(titles):
                 panel.set_title(titles[column], fontsize=9)
         axes[number, 0].set_ylabel(f"{label}\nz [mm]", fontsize=9)
