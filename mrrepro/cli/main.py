@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from mrrepro import __version__
-from mrrepro.cli import artifacts, checks, ledger
+from mrrepro.cli import apply, artifacts, checks, ledger, simulate
 from mrrepro.cli.doctor import doctor
 from mrrepro.cli.record import record
 from mrrepro.cli.reporting import fail
 from mrrepro.cli.run import run
+from mrrepro.cli.ship import ship
 
 app = typer.Typer(
     help="Executable replications of four papers that use deep learning on MRI. No medical device.",
@@ -45,6 +46,9 @@ app.command()(checks.verify)
 app.command()(checks.bench)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(artifacts.app, name="artifacts")
+app.add_typer(simulate.app, name="simulate")
+app.add_typer(apply.app, name="apply")
+app.command()(ship)
 app.command()(doctor)
 
 
