@@ -32,7 +32,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # in one slice and check it against closed forms; predict where a stripe is shifted, thinned or folded; and tell how
 # far the fast simulator is from the Bloch equations.
 #
-# **Time.** Seconds at `smoke`, about half a minute at every other scale on two cores.
+# **Time.** Seconds at every scale.
 #
 # **Limits.** Everything on this page is simulated. The paper gives neither gradients nor line spacing nor the
 # magnetisation of its particles, so the size of the shifts is our choice; their form is not.

@@ -34,7 +34,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # void.
 # <!-- typed: 0.5: an example of a number -->
 #
-# **Time.** About a minute at `demo` after the training of the page before, whose result is used again.
+# **Time.** Half a minute at `demo` after the training of the page before, whose result is used again.
 #
 # **Limits.** No scan of the authors is public. Experiment 4 is simulated here, and no number below is a measurement.
 # The paper's network is sixty times as wide and saw 250 times as many samples as the one at `demo`.

@@ -31,7 +31,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Measure an error with its spread over draws of noise; compute Grad-CAM and guided
 # backpropagation for a network with leaky rectifiers; and see how much such maps can carry.
 #
-# **Time.** About a minute at `demo`, after the training of page 3, whose result is used again.
+# **Time.** Less than half a minute at `demo` after the training of the network's page, whose result is used again.
 #
 # **Limits.** Simulated bottles in simulated agar. The paper's noise levels in dB have no definition; ours is
 # $20 \log_{10}$ of the mean foreground signal over the standard deviation of the real and of the imaginary part.
@@ -197,8 +197,8 @@ show(
         bars=["signal [1]", "saliency / maximum"],
         ranges=[(0.0, 1.2), None],
     ),
-    alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder and, at "
-    "the lowest concentration, also around the hole.",
+    alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder, except at "
+    "the lowest concentration.",
     caption="Guided backpropagation beside a sphere of air (the counterpart of the paper's Fig. 14).",
     name="fig-air-saliency",
 )
