@@ -50,7 +50,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.networks.cost import count_weights, forward_flops
 from mrrepro.networks.variants import NetworkSettings, build_network
-from mrrepro.papers.deepspio.evidence import RecordedSweeps
+from mrrepro.papers.deepspio.evidence import RecordedSweeps, record_claims
 from mrrepro.papers.deepspio.recipe import VARIANTS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import TRAINING
@@ -173,15 +173,7 @@ evidence = recorded.claims()
 decided = ["unet_cannot_converge", "unet_cannot_converge_as_printed", "unet_is_worse", "relative_loss_trains"]
 decided += ["decoders_help", "wavelet_helps", "skips_hinder"]
 decided += ["control_shuffled", "control_no_field", "void_not_needed"]
-for name in [name for name in decided if name in evidence]:
-    found = evidence[name]
-    run.record(
-        f"deepspio.claim.{name}",
-        statistic=found.statistic,
-        n_seeds=len(found.seeds),
-        n_cases=found.n_cases,
-        seeds=found.seeds,
-    )
+record_claims(run, evidence, decided)
 
 # %% [markdown]
 # The verdicts stand at the end of this page, each with its statistic and its interval over seeds. Two of the runs are

@@ -52,7 +52,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.metrics.errors import nmae
 from mrrepro.papers.deepspio import experiments, plots
-from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval
+from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval, record_claims
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
@@ -285,15 +285,7 @@ show(
 
 # %%
 decided = ["no_bias_on_breast", "air_negligible", "reads_the_distortion", "beats_a_constant", "ranks_concentrations"]
-for name in [name for name in [*decided, "unseen_shapes", "saturation_scales"] if name in evidence]:
-    found = evidence[name]
-    run.record(
-        f"deepspio.claim.{name}",
-        statistic=found.statistic,
-        n_seeds=len(found.seeds),
-        n_cases=found.n_cases,
-        seeds=found.seeds,
-    )
+record_claims(run, evidence, [*decided, "unseen_shapes", "saturation_scales"])
 
 # %% [markdown]
 # ## Exercise

@@ -51,7 +51,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.papers.deepspio import experiments, plots
 from mrrepro.papers.deepspio.attention import ATTENTION
-from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, over_seeds, ratio_over_cases
+from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, over_seeds, ratio_over_cases, record_claims
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import TRAINING, predict, trained_network
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -197,8 +197,8 @@ show(
         bars=["signal [1]", "saliency / maximum"],
         ranges=[(0.0, 1.2), None],
     ),
-    alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder, except at "
-    "the lowest concentration.",
+    alt="Four phantoms with a cylinder of iron and a round hole of air; the saliency lies around the cylinder, except "
+    "at the lowest concentration.",
     caption="Guided backpropagation beside a sphere of air (the counterpart of the paper's Fig. 14).",
     name="fig-air-saliency",
 )
@@ -220,15 +220,7 @@ _ = run.record("deepspio.claim.within_seconds", statistic=over_seeds("time for o
 
 # %%
 decided = ["noise_raises_error", "noise_raises_spread", "middle_is_hardest", "air_confuses_low"]
-for name in [name for name in decided if name in evidence]:
-    found = evidence[name]
-    run.record(
-        f"deepspio.claim.{name}",
-        statistic=found.statistic,
-        n_seeds=len(found.seeds),
-        n_cases=found.n_cases,
-        seeds=found.seeds,
-    )
+record_claims(run, evidence, decided)
 show_text(
     "Attention and saliency are pictures of gradients, not of reasons. What the network uses is better "
     "asked by changing "

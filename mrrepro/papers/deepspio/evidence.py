@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from mrrepro.metrics.statistics import Interval, mean_interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
+from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
 
@@ -84,6 +85,20 @@ class RecordedSweeps:
                 statistic, cases = build(self)
                 found[name] = Evidence(statistic, seeds[0], cases)
         return found
+
+
+def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
+    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
+    for name in names:
+        if name in evidence:
+            found = evidence[name]
+            run.record(
+                f"deepspio.claim.{name}",
+                statistic=found.statistic,
+                n_seeds=len(found.seeds),
+                n_cases=found.n_cases,
+                seeds=found.seeds,
+            )
 
 
 def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
