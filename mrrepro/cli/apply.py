@@ -25,11 +25,12 @@ def deepspio(
     odd: Annotated[Path | None, typer.Argument(help="odd lines, NIfTI; none with an .npz")] = None,
     network: Annotated[Path | None, typer.Option(help="another network file than the chapter's")] = None,
     field_of_view_mm: Annotated[
-        float | None, typer.Option(help="of an .npz along z [default: the network's, 50]; NIfTI has it in its affine")
+        float | None,
+        typer.Option(help="of an .npz along z, by default that of the network (50); NIfTI has it in its affine"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
 ) -> None:
-    """Estimate a concentration map [ug/mm^3] from View Line magnitude images. No medical device."""
+    """Estimate a concentration map in ug/mm^3 from View Line magnitude images. No medical device."""
     from mrrepro.papers.deepspio.own_images import Request, apply_to_files
 
     report = apply_to_files(Request(even, odd, output, network, field_of_view_mm, force))

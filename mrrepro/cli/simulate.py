@@ -20,13 +20,13 @@ def main() -> None:
 @app.command()
 @one_line_errors
 def deepspio(
-    concentration: Annotated[Path, typer.Option(help="3D map of iron [ug/mm^3], NIfTI; its middle slab is imaged")],
+    concentration: Annotated[Path, typer.Option(help="3D map of iron in ug/mm^3, NIfTI; its middle slab is imaged")],
     image: Annotated[Path, typer.Option(help="undistorted image on the same grid, NIfTI")],
     output: Annotated[Path, typer.Option("--output", "-o", help="prefix of the two files")],
     force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
 ) -> None:
     """Make View Line images, PREFIX_even.nii.gz and PREFIX_odd.nii.gz, of a concentration map."""
-    from mrrepro.papers.deepspio.own_images import simulate_to_files
+    from mrrepro.papers.deepspio.own_maps import simulate_to_files
     from mrrepro.papers.deepspio.shipped import NO_MEDICAL_DEVICE
 
     for path in simulate_to_files(concentration, image, output, force):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from mrrepro.validation import require_finite
 
@@ -80,7 +80,7 @@ class Volume:
         column = self.affine[:3, 2]
         return math.acos(min(1.0, abs(float(column[2])) / float(np.linalg.norm(column))))
 
-    def in_file_order(self, data: Float[np.ndarray, "x y z"]) -> np.ndarray[Any, Any]:
+    def in_file_order(self, data: Float[np.ndarray, "x y z"]) -> Shaped[np.ndarray, ...]:
         """Bring an array of the shape of ``data`` into the order and shape of the file."""
         from nibabel.orientations import apply_orientation, ornt_transform
 
@@ -127,7 +127,7 @@ def read_volume(path: Path) -> Volume:
     return _oriented(path, data, Placement(image.affine, codes, image.header.get_xyzt_units()[0]))
 
 
-def _oriented(path: Path, data: np.ndarray[Any, Any], placement: Placement) -> Volume:
+def _oriented(path: Path, data: Shaped[np.ndarray, ...], placement: Placement) -> Volume:
     from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
     file_affine = np.asarray(placement.affine, dtype=np.float64)
@@ -146,6 +146,17 @@ def _oriented(path: Path, data: np.ndarray[Any, Any], placement: Placement) -> V
     return Volume(path, ordered, affine, placement, data.shape, orientation)
 
 
+def same_place(one: Shaped[np.ndarray, ...], other: Shaped[np.ndarray, ...], across_slice: bool = True) -> bool:
+    """Tell whether two affines in mm put a voxel at the same place, within a tenth of its edge a hundred voxels off.
+
+    Without ``across_slice`` the axis y may differ: the slices are then as thick as they like.
+    """
+    columns = [0, 1, 2, 3] if across_slice else [0, 2, 3]
+    edge = float(np.linalg.norm(one[:3, :3], axis=0).min())
+    allowed = np.array([1e-3 * edge if column < 3 else 0.1 * edge for column in columns])
+    return bool((np.abs(one[:3, columns] - other[:3, columns]) <= allowed).all())
+
+
 def require_nifti_name(name: str, path: Path) -> None:
     """Raise ``ValueError`` unless a path ends as NIfTI files do."""
     if not path.name.endswith(SUFFIXES):
@@ -157,7 +168,7 @@ def stem_of(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii"))
 
 
-def encode_nifti(path: Path, data: np.ndarray[Any, Any], placement: Placement, description: str) -> bytes:
+def encode_nifti(path: Path, data: Shaped[np.ndarray, ...], placement: Placement, description: str) -> bytes:
     """Return the bytes of a NIfTI file of float32 numbers; the same input gives the same bytes.
 
     Parameters

@@ -16,7 +16,8 @@ from torch import nn
 from mrrepro.metrics.errors import nmae
 from mrrepro.networks.variants import NetworkSettings, build_network
 from mrrepro.papers.deepspio.apply import estimate_concentration, read_estimator, resample
-from mrrepro.papers.deepspio.own_images import Request, apply_to_files, read_pair, simulate_to_files
+from mrrepro.papers.deepspio.own_images import Request, apply_to_files, read_pair
+from mrrepro.papers.deepspio.own_maps import simulate_to_files
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.shipped import Shipping, held_out_scores, ship, shipped_file
 from mrrepro.papers.deepspio.stages import TRAINING, TrainingSelection, predict, sample_stream
@@ -283,6 +284,26 @@ def test_sagittal_slices_and_files_of_two_axes(tmp_path, own):
         found = nibabel.load(tmp_path / f"{name}.nii")
         np.testing.assert_array_equal(found.get_fdata(), change(plain[:, None]))
         np.testing.assert_array_equal(found.affine, placed)
+
+
+def test_a_larger_field_of_view_adds_only_a_margin(tmp_path, own):
+    """60 mm instead of 50, the same pixels: the inner part is the same image but for the readout's ringing."""
+    files, even, _ = own
+    placed = np.diag([1, 1, 1, 1.0])
+    placed[[0, 2], 3] = -13
+    wide = [
+        rewritten(
+            path,
+            tmp_path / path.name,
+            lambda data: np.pad(data, ((13, 13), (0, 0), (13, 13))),
+            nibabel.load(path).affine @ placed,
+        )
+        for path in (files.concentration, files.image)
+    ]
+    found = nibabel.load(simulate_to_files(*wide, tmp_path / "scan")[0])
+    small = nibabel.load(even).get_fdata()
+    assert found.shape == (154, 1, 154)
+    assert np.abs(found.get_fdata()[13:-13, :, 13:-13] - small).mean() < 0.01 * small.mean()
 
 
 def test_volume_in_metres_has_the_same_voxels(tmp_path, own):
