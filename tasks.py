@@ -32,6 +32,7 @@ SCRIPTS = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
 CODE = ["mrrepro", "data_fetch", "book", "notebooks", "tests", "tasks.py"]
 MOST_THREADS = 8
+QUIET = {"MRREPRO_PROGRESS": "0"}  # bars have no place in a stored output
 
 
 class Failure(Exception):
@@ -44,7 +45,6 @@ def environment(**more: str | Path) -> dict[str, str]:
     threads = os.environ.get("OMP_NUM_THREADS") or str(min(cores, MOST_THREADS))
     variables = {
         "MRREPRO_ARTIFACTS": str(ROOT / "_artifacts"),
-        "MRREPRO_PROGRESS": "0",  # bars have no place in a stored output
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
@@ -139,7 +139,7 @@ def check_code() -> dict[str, int]:
 
 def run_notebooks(scale: str, folder: Path, *options: str, **more: str | Path) -> int:
     """Execute the notebooks at a scale; return how many there are."""
-    python("-m", "bookbuild.execute", "--scale", scale, "--output", folder, *options, what="a notebook", **more)
+    python("-m", "bookbuild.execute", "--scale", scale, "--output", folder, *options, what="a notebook", **QUIET, **more)
     return len(list(folder.glob("*/[0-9][0-9]_*.ipynb"))) - len(list(folder.glob("*/*.failed.ipynb")))
 
 
@@ -188,7 +188,7 @@ def compare_outputs(executed: Path) -> dict[str, int]:
     shutil.rmtree(empty, ignore_errors=True)
     sanitize = ROOT / "tests" / "notebooks" / "nbval_sanitize.cfg"
     options = ["--nbval", f"--nbval-sanitize-with={sanitize}", "-p", "no:cacheprovider"]
-    return run_pytest("nbval", *options, *notebooks, MRREPRO_ARTIFACTS=empty)
+    return run_pytest("nbval", *options, *notebooks, MRREPRO_ARTIFACTS=empty, **QUIET)
 
 
 # --- the verbs -------------------------------------------------------------------------------------------------------
