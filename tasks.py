@@ -139,7 +139,9 @@ def check_code() -> dict[str, int]:
 
 def run_notebooks(scale: str, folder: Path, *options: str, **more: str | Path) -> int:
     """Execute the notebooks at a scale; return how many there are."""
-    python("-m", "bookbuild.execute", "--scale", scale, "--output", folder, *options, what="a notebook", **QUIET, **more)
+    python(
+        "-m", "bookbuild.execute", "--scale", scale, "--output", folder, *options, what="a notebook", **QUIET, **more
+    )
     return len(list(folder.glob("*/[0-9][0-9]_*.ipynb"))) - len(list(folder.glob("*/*.failed.ipynb")))
 
 
