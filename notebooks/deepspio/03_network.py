@@ -30,8 +30,9 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Build the network and count what it costs; train it on samples made on the fly, stop
 # it and go on; see why the printed loss does not train it from the start; and compare five architectures at equal cost.
 #
-# **Time.** A few seconds at `smoke`; five to eight minutes at `demo` on two cores, nearly all of it the training;
-# under an hour on a T4 at `colab`; hours at `paper`, which stops and resumes on any CUDA device.
+# **Time.** A few seconds at `smoke`; five to seven minutes at `demo` on one or two cores, nearly all of it the training.
+# `colab` is laid out for less than an hour of a small GPU and `paper` for many hours of a large one, both of which stop
+# and resume; neither has been timed yet.
 #
 # **Limits.** The paper is silent about widths, depths of the decoders, the regulariser's weight and the scaling of its
 # data; our choices are listed under [deviations](../../book/deviations.md). At `demo` the network has a sixtieth of
