@@ -128,11 +128,9 @@ show_table(
 better = "is beaten" if errors.mean() < constant else "is not beaten"
 interval = rank_interval(held_out["test_true_mean"], held_out["test_estimated_mean"])
 show_text(
-    f"In this run the best constant in the perfect shape {better}. Apart from the shape: the mean "
-    f"estimate over the region of "
-    f"iron has a rank "
-    f"correlation with the truth of {interval.estimate:.2f} ({100 * interval.level:.0f} % interval "
-    f"{interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
+    f"In this run the best constant in the perfect shape {better}. Apart from the shape: the mean estimate over the "
+    f"region of iron has a rank correlation with the truth of {interval.estimate:.2f} "
+    f"({100 * interval.level:.0f} % interval {interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
 )
 
 # %% [markdown]
