@@ -30,7 +30,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Build the network and count what it costs; train it on samples made on the fly, stop
 # it and go on; see why the printed loss does not train it from the start; and compare five architectures at equal cost.
 #
-# **Time.** A few seconds at `smoke`; five to seven minutes at `demo` on one or two cores, nearly all of it the training.
+# **Time.** A few seconds at `smoke`; five to seven minutes at `demo`, nearly all of it the training.
 # `colab` is laid out for less than an hour of a small GPU and `paper` for many hours of a large one, both of which stop
 # and resume; neither has been timed yet.
 #
