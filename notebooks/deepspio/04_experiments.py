@@ -37,7 +37,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # **Time.** Half a minute at `demo` after the training of the page before, whose result is used again.
 #
 # **Limits.** No scan of the authors is public. Experiment 4 is simulated here, and no number below is a measurement.
-# The paper's network is sixty times as wide and saw 250 times as many samples as the one at `demo`.
+# The paper's network has sixty times the weights of the one at `demo` and saw 250 times as many samples.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
