@@ -178,8 +178,8 @@ record_claims(run, evidence, decided)
 # %% [markdown]
 # How far this goes: short trainings at `demo`, one learning rate for all, chosen by a single trial of the four decoders
 # and for none of the others; the single decoder has hardly left an estimate of zero, so its loss against four
-# decoders may be one of speed. Two of the claims about the U-Net were added after its first run was seen, and the ledger says which.
-# Nothing here shows what the networks do at the paper's size after four million samples.
+# decoders may be one of speed. Two of the claims about the U-Net were added after its first run was seen, and the
+# ledger says which. Nothing here shows what the networks do at the paper's size after four million samples.
 #
 # The verdicts stand at the end of this page, each with its statistic and its interval over seeds. Two of the runs are
 # *controls that must fail*: trained with another sample's map as its target, or with the field taken away, a network
