@@ -1,7 +1,7 @@
 """What the conditional networks see of a body: one function for training and for somebody's own maps.
 
 A trained network is a file of `mrrepro.training.checkpoints.save_network` whose settings hold, beside those of
-`mrrepro.networks.pix2pix`, those of `NetworkFileSettings`.
+`mrrepro.networks.scaled_generator`, those of `NetworkFileSettings`.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from mrrepro.networks.pix2pix import build_pix2pix
-from mrrepro.networks.scaled_generator import ScaledGenerator
+from mrrepro.networks.scaled_generator import ScaledGenerator, build_pix2pix
 from mrrepro.papers.dl_ept.apply import Reconstruction, doubts
 from mrrepro.papers.dl_ept.measured_maps import Edges, MeasuredMaps
 from mrrepro.papers.dl_ept.network_inputs import NetworkFileSettings, network_channels
