@@ -41,8 +41,8 @@ KERNELS: dict[str, Callable[..., LaplacianKernel]] = {
 BOUNDARIES = ("leave", "fit")
 """Where the kernel does not fit into the mask: left undefined, or the quadratic fitted to what lies inside."""
 
-SLAB_VOXELS = 100_000
-"""A fit at boundaries holds a matrix of 10 x 10 for each voxel of a slab: 80 MB at once."""
+SLAB_VOXELS = 300_000
+"""Voxels of the bounding box in one slab; a correlation holds the kernel's 245 numbers for each of them at once."""
 
 LARGEST_PLAUSIBLE = 5.0
 """[S/m], above twice that of cerebrospinal fluid: a median beyond it comes from a wrong unit."""
@@ -112,19 +112,9 @@ def helmholtz_maps(measured: MeasuredMaps, choice: HelmholtzChoice) -> Reconstru
     ValueError
         If boundaries are to be fitted from the phase alone, or the kernel fits nowhere into the mask.
     """
-    phase, mask = torch.as_tensor(measured.phase).double(), torch.as_tensor(measured.mask)
-    kernel = KERNELS[choice.kernel](measured.voxel_size, choice.size)
-    if measured.magnitude is None:
-        if choice.boundaries == "fit":
-            raise ValueError("boundaries 'fit' needs the magnitude too: give it, or take boundaries 'leave'.")
-        found = phase_only_ept(torch.where(mask, phase, 0.0), measured.frequency, kernel, mask)
-    else:
-        magnitude = torch.as_tensor(measured.magnitude).double()
-        transmit = transmit_from_measurement(torch.where(mask, magnitude, 0.0), torch.where(mask, phase, 0.0), mask)
-        if choice.boundaries == "fit":
-            found = _fitted_in_slabs(transmit, measured, choice.size)
-        else:
-            found = helmholtz_ept(transmit, measured.frequency, kernel, mask)
+    if measured.magnitude is None and choice.boundaries == "fit":
+        raise ValueError("boundaries 'fit' needs the magnitude too: give it, or take boundaries 'leave'.")
+    found = _in_slabs(measured, choice)
     if not bool(found.valid.any()):
         extent = " x ".join(str(int(np.ptp(index)) + 1) for index in np.nonzero(measured.mask))
         raise ValueError(
@@ -144,27 +134,42 @@ def helmholtz_maps(measured: MeasuredMaps, choice: HelmholtzChoice) -> Reconstru
     return Reconstruction(maps, found.valid.numpy(), tuple(doubts(maps)), details)
 
 
-def _fitted_in_slabs(transmit: torch.Tensor, measured: MeasuredMaps, size: tuple[int, int, int]) -> EptMaps:
-    """Return `helmholtz_ept_at_boundaries`, some axial slices at a time: memory does not grow with the volume."""
-    mask = torch.as_tensor(measured.mask)
-    count, reach = mask.shape[2], size[2] // 2
-    thick = max(1, SLAB_VOXELS // max(1, int(mask.sum(dim=(0, 1)).max())))
-    conductivity = torch.full_like(transmit.real, torch.nan)
-    permittivity, valid = conductivity.clone(), torch.zeros_like(mask)
-    for first in range(0, count, thick):
-        last, low = min(first + thick, count), max(0, first - reach)
-        around = slice(low, min(last + reach, count))
-        if not bool(mask[:, :, first:last].any()):
+def _in_slabs(measured: MeasuredMaps, choice: HelmholtzChoice) -> EptMaps:
+    """Reconstruct the mask's bounding box, some axial slices at a time: memory hardly grows with the volume."""
+    x, y, z = (slice(int(index.min()), int(index.max()) + 1) for index in np.nonzero(measured.mask))
+    reach = choice.size[2] // 2
+    thick = max(1, SLAB_VOXELS // ((x.stop - x.start) * (y.stop - y.start)))
+    shape = measured.mask.shape
+    conductivity = torch.full(shape, torch.nan, dtype=torch.float64)
+    permittivity = None if measured.magnitude is None else conductivity.clone()
+    valid = torch.zeros(shape, dtype=torch.bool)
+    for first in range(z.start, z.stop, thick):
+        last, low = min(first + thick, z.stop), max(z.start, first - reach)
+        if not measured.mask[:, :, first:last].any():
             continue
-        part = helmholtz_ept_at_boundaries(
-            transmit[:, :, around], measured.frequency, measured.voxel_size, mask[:, :, around], size
-        )
-        assert part.relative_permittivity is not None
-        inner = slice(first - low, last - low)
-        conductivity[:, :, first:last] = part.conductivity[:, :, inner]
-        permittivity[:, :, first:last] = part.relative_permittivity[:, :, inner]
-        valid[:, :, first:last] = part.valid[:, :, inner]
+        part = _reconstruct(measured, choice, (x, y, slice(low, min(last + reach, z.stop))))
+        inner, target = (..., slice(first - low, last - low)), (x, y, slice(first, last))
+        conductivity[target] = part.conductivity[inner]
+        valid[target] = part.valid[inner]
+        if permittivity is not None and part.relative_permittivity is not None:
+            permittivity[target] = part.relative_permittivity[inner]
     return EptMaps(conductivity, permittivity, valid)
+
+
+def _reconstruct(measured: MeasuredMaps, choice: HelmholtzChoice, box: tuple[slice, slice, slice]) -> EptMaps:
+    """Reconstruct a box alone; near its faces the kernel is taken to leave the mask."""
+
+    def cropped(values: Float[np.ndarray, "x y z"]) -> torch.Tensor:
+        return torch.as_tensor(np.where(measured.mask[box], values[box], 0.0)).double()
+
+    mask, frequency, edges = torch.as_tensor(measured.mask[box].copy()), measured.frequency, measured.voxel_size
+    phase = cropped(measured.phase)
+    if measured.magnitude is None:
+        return phase_only_ept(phase, frequency, KERNELS[choice.kernel](edges, choice.size), mask)
+    transmit = transmit_from_measurement(cropped(measured.magnitude), phase, mask)
+    if choice.boundaries == "fit":
+        return helmholtz_ept_at_boundaries(transmit, frequency, edges, mask, choice.size)
+    return helmholtz_ept(transmit, frequency, KERNELS[choice.kernel](edges, choice.size), mask)
 
 
 def doubts(maps: Mapping[str, Float[np.ndarray, "x y z"]]) -> list[str]:

@@ -22,6 +22,9 @@ from mrrepro.validation import require_choice
 
 NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
 
+TILT_LIMIT = np.deg2rad(5.0)
+"""Of slices that networks take for axial; the Laplacian is the same in any direction."""
+
 METHODS = ("helmholtz", "network")
 
 TIME_DEPENDENCES = ("positive", "negative")
@@ -152,6 +155,11 @@ def apply_to_files(request: Request) -> dict[str, Any]:
         from mrrepro.papers.dl_ept.network_maps import network_maps
 
         found = network_maps(request.networks, measured)
+        tilt = volumes["phase"].tilt
+        if tilt > TILT_LIMIT:
+            warnings.append(
+                f"The slices are tilted by {np.rad2deg(tilt):.0f} degrees; the networks take them for axial."
+            )
     else:
         found = helmholtz_maps(measured, request.helmholtz)
     report = _report(request, volumes, measured, found, warnings)

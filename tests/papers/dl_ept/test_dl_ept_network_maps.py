@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from b1_files import FREQUENCY, cylinder_field, write_cylinder
+from b1_files import FREQUENCY, cylinder_field, rewrite, write_cylinder
 from torch import nn
 
 from mrrepro.networks.pix2pix import GeneratorSize, PixToPixGenerator
@@ -110,6 +110,8 @@ def test_resampling_leaves_everything_where_it_is(tmp_path, trained):
     np.testing.assert_allclose(found[deep], expected[deep], atol=2e-4)
     assert np.isfinite(found[maps.mask]).mean() > 0.98
     assert not np.isfinite(found[~maps.mask]).any()
+    uniform = own.predict_maps(np.ones(shape), maps.phase, maps.mask, maps.mask, edges)
+    np.testing.assert_allclose(uniform[np.isfinite(uniform)], 1.0, atol=1e-5)  # the border does not fade
     # the body is as large in the network's pixels as in the user's
     area = float(network.seen[0, 2].sum()) * trained**2
     assert area == pytest.approx(maps.mask[:, :, 0].sum() * edges[0] * edges[1], rel=0.03)
@@ -131,6 +133,18 @@ def test_command_writes_both_maps(tmp_path):
         assert np.isfinite(image.get_fdata()).sum() == report["valid_voxels"] == report["mask_voxels"]
     with pytest.raises(ValueError, match="exists already"):
         apply_to_files(asked)
+
+
+def test_tilted_slices_are_said(tmp_path):
+    files = write_cylinder(tmp_path, (31, 31, 4))
+    angle = np.deg2rad(20)
+    affine = nibabel.load(files.phase).affine
+    affine[:3, :3] = [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]] @ affine[:3, :3]
+    for path in files.all():
+        rewrite(path, path, affine=affine)
+    networks = (saved(tmp_path / "sigma.safetensors")[0],)
+    asked = Request(*files.all(), tmp_path / "out", FREQUENCY, method="network", networks=networks)
+    assert "tilted by 20 degrees" in apply_to_files(asked)["warnings"][0]
 
 
 def test_networks_that_cannot_be_used(tmp_path):
