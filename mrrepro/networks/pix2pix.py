@@ -281,7 +281,7 @@ def _normalization(kind: str, dimensions: int) -> Normalization:
 def _initialize(network: nn.Module) -> None:
     """Draw all filters from a normal distribution, set biases to zero."""
     for module in network.modules():
-        if isinstance(module, (*CONVOLUTIONS.values(), *TRANSPOSED_CONVOLUTIONS.values())):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.ConvTranspose3d):
             nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
