@@ -88,7 +88,8 @@ def dl_ept(
 ) -> None:
     """Map conductivity and permittivity from |B1+| and transceive phase. No medical device."""
     from mrrepro.papers.dl_ept.apply import HelmholtzChoice
-    from mrrepro.papers.dl_ept.own_maps import Request, apply_to_files, kernel_size
+    from mrrepro.papers.dl_ept.apply_request import Request, kernel_size
+    from mrrepro.papers.dl_ept.own_maps import apply_to_files
 
     choice = HelmholtzChoice(kernel, kernel_size(size), boundaries)
     networks = tuple(network or ())

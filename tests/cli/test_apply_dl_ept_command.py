@@ -178,6 +178,9 @@ def test_simulated_maps_are_taken(tmp_path):
         (("--frequency", 128, "--voxel-size-mm", 10), "128 MHz being 128e6"),
         (("--snr", 0, "--voxel-size-mm", 10), "snr must be positive"),
         (("--diameter-mm", 0.12), "fewer than 8 voxels"),
+        (("--head", "folded", "--conductivity", 0.5), "leave out the cylinder's conductivity"),
+        (("--head-number", 1), "give --head too"),
+        (("--head", "nobody", "--voxel-size-mm", 10), "nobody"),
     ],
 )
 def test_bodies_that_cannot_be_simulated(tmp_path, options, message):

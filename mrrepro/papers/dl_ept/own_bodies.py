@@ -11,6 +11,7 @@ import torch
 
 from mrrepro.phantoms.cylinders import Cylinder
 from mrrepro.phantoms.dielectric_body import DielectricBody
+from mrrepro.phantoms.head import build_head, head_properties
 from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.runs.nifti import Placement, encode_nifti
 from mrrepro.runs.outputs import require_free, write_together
@@ -68,6 +69,11 @@ def cylinder_body(cylinder: Cylinder, voxel_size: float, frequency: float) -> Di
         remedy="the cylinder would be fewer than 8 voxels across or along",
     )
     return cylinder.body(voxel_size, frequency)
+
+
+def head_body(source: str | Path, number: int, voxel_size: float, frequency: float) -> DielectricBody:
+    """Return a head (`mrrepro.phantoms.head.build_head`) with the properties of its tissues at a frequency [Hz]."""
+    return build_head(source, number, voxel_size).dielectric_body(head_properties(frequency), frequency)
 
 
 def simulate_to_files(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,17 @@ from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from mrrepro import __version__
-from mrrepro.papers.dl_ept.apply import HelmholtzChoice, Reconstruction, helmholtz_maps
+from mrrepro.papers.dl_ept.apply import Reconstruction, helmholtz_maps
+from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps, require_mask, unwrapped
 from mrrepro.runs.files import sha256_of
-from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, same_place, stem_of
+from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, same_place
 from mrrepro.runs.outputs import require_free, write_together
-from mrrepro.validation import require_choice
 
 NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
 
 TILT_LIMIT = np.deg2rad(5.0)
 """Of slices that networks take for axial; the Laplacian is the same in any direction."""
-
-METHODS = ("helmholtz", "network")
-
-TIME_DEPENDENCES = ("positive", "negative")
-"""exp(+i omega t), that of EPTlib and inside this library, or exp(-i omega t): the phase is negated."""
-
-FILES = {"conductivity": "conductivity", "relative_permittivity": "permittivity"}
-"""What the file of a quantity is called after the stem."""
 
 DESCRIPTIONS = {
     "conductivity": "conductivity [S/m], NaN where undefined; mrrepro, no medical device",
@@ -44,94 +35,6 @@ NOTES = (
     "near to symmetric.",
     "The axes of 'size' and 'voxel_mm' are right, anterior, superior, whatever the order in the files.",
 )
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `apply_to_files` is asked.
-
-    Parameters
-    ----------
-    magnitude : Path or None
-        NIfTI of |B1+| in any unit; None for the phase alone.
-    phase : Path
-        NIfTI of the transceive phase [rad], without wraps.
-    mask : Path
-        NIfTI of 0 and one other value.
-    output : Path
-        Folder for ``<stem>_conductivity.nii.gz``, ``<stem>_permittivity.nii.gz`` and ``<stem>_report.json``, the stem
-        being that of the magnitude, or of the phase where there is none; made where it does not exist.
-    frequency : float
-        [Hz].
-    method : str
-        One of `METHODS`.
-    helmholtz : HelmholtzChoice
-        Of the method ``helmholtz``.
-    networks : tuple of Path
-        Of the method ``network``: one file for each quantity.
-    tissue : Path, optional
-        NIfTI of an image with tissue contrast, for networks that take one.
-    unwrap : bool
-        Take wraps out of the phase first.
-    time_dependence : str
-        One of `TIME_DEPENDENCES`.
-    force : bool
-        Replace existing outputs.
-    """
-
-    magnitude: Path | None
-    phase: Path
-    mask: Path
-    output: Path
-    frequency: float
-    method: str = "helmholtz"
-    helmholtz: HelmholtzChoice = field(default_factory=HelmholtzChoice)
-    networks: tuple[Path, ...] = ()
-    tissue: Path | None = None
-    unwrap: bool = False
-    time_dependence: str = "positive"
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        require_choice("method", self.method, METHODS)
-        require_choice("time_dependence", self.time_dependence, TIME_DEPENDENCES)
-        if self.method == "network" and not self.networks:
-            raise ValueError("The method 'network' needs a network file: give --network FILE, once for each quantity.")
-        if self.method != "network" and (self.networks or self.tissue is not None):
-            raise ValueError(
-                f"A network or tissue image is given, but the method is {self.method!r}: give --method network."
-            )
-
-    @property
-    def inputs(self) -> dict[str, Path]:
-        """Return the images by what they are."""
-        named = {"magnitude": self.magnitude, "phase": self.phase, "mask": self.mask, "tissue": self.tissue}
-        return {name: path for name, path in named.items() if path is not None}
-
-    @property
-    def stem(self) -> str:
-        """Return what the outputs' names begin with."""
-        return stem_of(self.magnitude or self.phase).name
-
-    def outputs(self) -> dict[str, Path]:
-        """Return the files that may be written, by quantity, and ``report``."""
-        maps = {quantity: self.output / f"{self.stem}_{name}.nii.gz" for quantity, name in FILES.items()}
-        return {**maps, "report": self.output / f"{self.stem}_report.json"}
-
-
-def kernel_size(text: str) -> tuple[int, int, int]:
-    """Read a size such as ``7x7x5``; ``ValueError`` for another form.
-
-    Examples
-    --------
-    >>> kernel_size("7x7x5")
-    (7, 7, 5)
-    """
-    numbers = text.lower().split("x")
-    if len(numbers) != 3 or not all(number.strip().isdecimal() for number in numbers):
-        raise ValueError(f"size must be three odd numbers joined by x, such as 7x7x5, but is {text!r}.")
-    x, y, z = (int(number) for number in numbers)
-    return x, y, z
 
 
 def apply_to_files(request: Request) -> dict[str, Any]:

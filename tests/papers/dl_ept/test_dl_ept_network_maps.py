@@ -14,10 +14,11 @@ from torch import nn
 
 from mrrepro.networks.pix2pix import GeneratorSize, PixToPixGenerator
 from mrrepro.networks.scaled_generator import ScaledGenerator, pix2pix_settings
+from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps
 from mrrepro.papers.dl_ept.network_inputs import NetworkFileSettings, network_channels
 from mrrepro.papers.dl_ept.network_maps import SliceNetwork, network_maps, read_slice_network
-from mrrepro.papers.dl_ept.own_maps import Request, apply_to_files
+from mrrepro.papers.dl_ept.own_maps import apply_to_files
 from mrrepro.training.checkpoints import save_network
 
 EDGES = (2e-3, 2e-3, 2e-3)

@@ -16,13 +16,16 @@ import torch
 from b1_files import CONDUCTIVITY, FREQUENCY, PERMITTIVITY, cylinder_field, rewrite, wavenumber, write_cylinder
 from scipy.special import jv
 
-from mrrepro.papers.dl_ept import apply
+from mrrepro.papers.dl_ept import apply, own_bodies
 from mrrepro.papers.dl_ept.apply import KERNELS, HelmholtzChoice, helmholtz_maps
+from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps, unwrapped
-from mrrepro.papers.dl_ept.own_bodies import Measurement, cylinder_body, simulate_to_files
-from mrrepro.papers.dl_ept.own_maps import Request, apply_to_files
+from mrrepro.papers.dl_ept.own_bodies import Measurement, cylinder_body, head_body, simulate_to_files
+from mrrepro.papers.dl_ept.own_maps import apply_to_files
 from mrrepro.phantoms.cylinders import Cylinder
+from mrrepro.phantoms.head import build_head
 from mrrepro.solvers.helmholtz_ept import helmholtz_ept, helmholtz_ept_at_boundaries, phase_only_ept
+from mrrepro.tissues import tissue_properties
 
 STEP = (2e-3, 2e-3, 2e-3)
 
@@ -262,6 +265,20 @@ def test_simulated_cylinder_can_be_reconstructed(tmp_path, body):
     # voxels of 6 mm, kernels of 3.5 cm and half of the transceive phase: 10 %
     assert report["maps"]["conductivity"]["median"] == pytest.approx(0.6, rel=0.1)
     assert report["maps"]["relative_permittivity"]["median"] == pytest.approx(70.0, rel=0.1)
+
+
+def test_simulated_head_has_its_tissues(tmp_path, monkeypatch):
+    built = []
+    monkeypatch.setattr(own_bodies, "build_head", lambda *how: built.append(build_head(*how)) or built[0])
+    paths = simulate_to_files(head_body("folded", 0, 12e-3, 128e6), tmp_path / "own")
+    head = built[0].cropped()
+    magnitude, _, mask, conductivity, _ = (nibabel.load(path).get_fdata() for path in paths)
+    np.testing.assert_allclose(nibabel.load(paths[0]).affine, head.affine_mm(), atol=1e-4)
+    for tissue in ("white_matter", "csf"):
+        expected = tissue_properties(tissue, 128e6).conductivity
+        np.testing.assert_allclose(conductivity[head.mask(tissue)], expected, rtol=1e-6)
+    np.testing.assert_array_equal(mask > 0, ~head.mask("air"))
+    assert (magnitude[mask > 0] > 0).all()
 
 
 def test_noise_is_as_strong_as_asked(tmp_path, body):
