@@ -55,10 +55,11 @@ def dl_ept(
     force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
 ) -> None:
     """Make |B1+|, transceive phase, mask and true properties of a cylinder or a head in the birdcage."""
-    from mrrepro.papers.dl_ept.own_bodies import Measurement, cylinder_body, head_body, simulate_to_files
+    from mrrepro.papers.dl_ept.own_bodies import MeasurementNoise, cylinder_body, head_body, simulate_to_files
     from mrrepro.papers.dl_ept.own_maps import NO_MEDICAL_DEVICE
     from mrrepro.phantoms.cylinders import Cylinder
 
+    noise = MeasurementNoise(snr, phase_noise_mrad * 1e-3, seed)
     of_cylinder = {
         "conductivity": conductivity,
         "relative_permittivity": permittivity,
@@ -77,6 +78,6 @@ def dl_ept(
                 f"A head has properties and a size of its own: leave out the cylinder's {', '.join(chosen)}."
             )
         body = head_body(head, head_number or 0, voxel_size_mm * 1e-3, frequency)
-    for path in simulate_to_files(body, output, Measurement(snr, phase_noise_mrad * 1e-3, seed), force):
+    for path in simulate_to_files(body, output, noise, force):
         typer.echo(str(path))
     typer.echo(f"Simulated maps. {NO_MEDICAL_DEVICE}")

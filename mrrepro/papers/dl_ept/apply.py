@@ -5,7 +5,7 @@ Half of the transceive phase is taken for the phase of B1+.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps
+from mrrepro.papers.dl_ept.reconstruction import KERNELS
 from mrrepro.solvers.helmholtz_ept import (
     EptMaps,
     helmholtz_ept,
@@ -20,23 +21,8 @@ from mrrepro.solvers.helmholtz_ept import (
     phase_only_ept,
     transmit_from_measurement,
 )
-from mrrepro.solvers.laplacian_kernels import (
-    DEFAULT_SIZE,
-    LaplacianKernel,
-    axis_noise_robust,
-    require_kernel_size,
-    savitzky_golay_cuboid,
-    savitzky_golay_ellipsoid,
-    smoothed_noise_robust,
-)
+from mrrepro.solvers.laplacian_kernels import DEFAULT_SIZE, require_kernel_size
 from mrrepro.validation import require_choice
-
-KERNELS: dict[str, Callable[..., LaplacianKernel]] = {
-    "axis_noise_robust": axis_noise_robust,
-    "smoothed_noise_robust": smoothed_noise_robust,
-    "savitzky_golay_ellipsoid": savitzky_golay_ellipsoid,
-    "savitzky_golay_cuboid": savitzky_golay_cuboid,
-}
 
 BOUNDARIES = ("leave", "fit")
 """Where the kernel does not fit into the mask: left undefined, or the quadratic fitted to what lies inside."""
@@ -55,7 +41,7 @@ class HelmholtzChoice:
     Parameters
     ----------
     kernel : str
-        One of `KERNELS`.
+        One of `mrrepro.papers.dl_ept.reconstruction.KERNELS`.
     size : (int, int, int)
         Voxels of the kernel along x, y, z; odd, at least 3.
     boundaries : str

@@ -34,8 +34,8 @@ DESCRIPTIONS = {
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """How the maps are measured.
+class MeasurementNoise:
+    """Noise of the maps, of independent strengths.
 
     Parameters
     ----------
@@ -50,6 +50,11 @@ class Measurement:
     snr: float = math.inf
     phase_sd: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.snr > 0.0:
+            raise ValueError(f"snr must be positive, but is {self.snr!r}: give infinity for noiseless data.")
+        require_range("phase_sd", self.phase_sd, 0.0, math.pi, unit="rad")
 
 
 def cylinder_body(cylinder: Cylinder, voxel_size: float, frequency: float) -> DielectricBody:
@@ -77,7 +82,7 @@ def head_body(source: str | Path, number: int, voxel_size: float, frequency: flo
 
 
 def simulate_to_files(
-    body: DielectricBody, prefix: Path, measurement: Measurement | None = None, force: bool = False
+    body: DielectricBody, prefix: Path, noise: MeasurementNoise | None = None, force: bool = False
 ) -> tuple[Path, ...]:
     """Solve for a body at the isocentre of the birdcage and write what would be measured, with the truth.
 
@@ -87,8 +92,8 @@ def simulate_to_files(
         Everything but air is in the mask.
     prefix : Path
         ``PREFIX_magnitude.nii.gz`` and the others of `DESCRIPTIONS` are written.
-    measurement : Measurement, optional
-        Without one, no noise.
+    noise : MeasurementNoise, optional
+        None by default.
     force : bool
         Replace them where they exist.
 
@@ -103,7 +108,7 @@ def simulate_to_files(
     """
     outputs = {name: prefix.with_name(f"{prefix.name}_{name}.nii.gz") for name in DESCRIPTIONS}
     require_free(tuple(outputs.values()), force=force)
-    noise = measurement or Measurement()
+    noise = noise or MeasurementNoise()
     found = simulate_b1(body, Birdcage(), GmresSettings(tolerance=RESIDUAL))
     if not found.scattering.converged:
         raise ValueError(f"The solver did not converge ({found.scattering.status}): take larger voxels.")

@@ -16,8 +16,8 @@ from mrrepro.networks.pix2pix import GeneratorSize, PixToPixGenerator
 from mrrepro.networks.scaled_generator import ScaledGenerator, pix2pix_settings
 from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps
-from mrrepro.papers.dl_ept.network_inputs import NetworkFileSettings, network_channels
-from mrrepro.papers.dl_ept.network_maps import SliceNetwork, network_maps, read_slice_network
+from mrrepro.papers.dl_ept.network_files import NetworkFileSettings, SliceNetwork, read_slice_network
+from mrrepro.papers.dl_ept.network_maps import network_maps
 from mrrepro.papers.dl_ept.own_maps import apply_to_files
 from mrrepro.training.checkpoints import save_network
 
@@ -35,6 +35,7 @@ def saved(path, seed=0, depth=3, channels=3, **changes):
         "quantity": "conductivity",
         "voxel_size": 2e-3,
         "frequency": FREQUENCY,
+        "image_size": 16,
         **changes,
     }
     save_network(path, network, {key: value for key, value in settings.items() if value is not None}, {"seed": seed})
@@ -47,38 +48,31 @@ def measured(shape=(21, 19, 4), edges=EDGES, tissue=None) -> MeasuredMaps:
     return MeasuredMaps(abs(field), 2 * np.angle(field), mask, edges, FREQUENCY, tissue)
 
 
-def test_channels_have_no_unit_and_no_offset():
+@pytest.mark.parametrize(("image_size", "side"), [(16, 16), (8, 16), (32, 32)])
+def test_slices_lie_in_the_middle_of_squares(tmp_path, image_size, side):
+    """As large as in the training; the next multiple of 2**3 where the slices do not fit into those."""
+    path, network = saved(tmp_path / "sigma.safetensors", image_size=image_size)
     maps = measured()
-    channels = network_channels(maps.magnitude, maps.phase, maps.mask, maps.mask)
-    assert channels.shape == (3, *maps.mask.shape)
-    assert not channels[:, ~maps.mask].any()
-    assert channels[0][maps.mask].mean() == pytest.approx(1.0, abs=1e-6)
-    assert channels[1][maps.mask].mean() == pytest.approx(0.0, abs=1e-6)
-    np.testing.assert_array_equal(channels[2], maps.mask)
-    other = network_channels(3e-6 * maps.magnitude, maps.phase + 2.0, maps.mask, maps.mask)
-    np.testing.assert_allclose(other, channels, atol=1e-6)
-    image = network_channels(maps.magnitude, maps.phase, 7.0 * maps.magnitude, maps.mask)
-    np.testing.assert_allclose(image[2], channels[0], atol=1e-6)
-
-
-def test_slices_are_padded_and_cut_back(tmp_path):
-    path, network = saved(tmp_path / "sigma.safetensors")
-    maps = measured()
-    found = network_maps([path], maps)
-    channels = network_channels(maps.magnitude, maps.phase, maps.mask, maps.mask)
-    x, y = (np.flatnonzero(maps.mask.any(axis=axes)) for axes in ((1, 2), (0, 2)))
+    found = network_maps([path], maps).maps["conductivity"]
+    inside = maps.mask
+    channels = [
+        maps.magnitude / maps.magnitude[inside].mean(),
+        maps.phase - maps.phase[inside].mean(),
+        np.ones(inside.shape),
+    ]
+    x, y = (np.flatnonzero(inside.any(axis=axes)) for axes in ((1, 2), (0, 2)))
     assert (len(x), len(y)) == (13, 13)
-    for index in range(maps.mask.shape[2]):
-        image = np.zeros((1, 3, 16, 16), dtype=np.float32)  # the next multiple of 2**3; of 3 pixels, 1 before
-        image[0, :, 1:14, 1:14] = channels[:, x[0] : x[-1] + 1, y[0] : y[-1] + 1, index]
+    box, first = (slice(x[0], x[-1] + 1), slice(y[0], y[-1] + 1)), (side - 13) // 2
+    for index in range(inside.shape[2]):
+        image = np.zeros((1, 3, side, side), dtype=np.float32)
+        for channel, values in enumerate(channels):
+            image[0, channel, first : first + 13, first : first + 13] = (values * inside)[*box, index]
         with torch.inference_mode():
-            expected = network(torch.tensor(image))[0, 0, 1:14, 1:14].numpy()
-        inside = maps.mask[x[0] : x[-1] + 1, y[0] : y[-1] + 1, index]
-        values = found.maps["conductivity"][x[0] : x[-1] + 1, y[0] : y[-1] + 1, index]
-        np.testing.assert_allclose(values[inside], expected[inside], atol=1e-5)
-        assert np.ptp(expected[inside]) > 1e-3
-    np.testing.assert_array_equal(found.valid, maps.mask)
-    np.testing.assert_array_equal(np.isnan(found.maps["conductivity"]), ~maps.mask)
+            expected = network(torch.tensor(image))[0, 0, first : first + 13, first : first + 13].numpy()
+        there = inside[*box, index]
+        np.testing.assert_allclose(found[*box, index][there], expected[there], atol=1e-5)
+        assert np.ptp(expected[there]) > 1e-3
+    np.testing.assert_array_equal(np.isnan(found), ~inside)
 
 
 class PassThrough(nn.Module):
@@ -100,18 +94,18 @@ def test_resampling_leaves_everything_where_it_is(tmp_path, trained):
     shape, edges = (40, 44, 3), (2e-3, 1.8e-3, 4e-3)
     maps = measured(shape, edges)
     x, y = ((np.arange(count) - 10) * edge for count, edge in zip(shape[:2], edges[:2], strict=True))
-    linear = np.broadcast_to((1 + 5 * x[:, None] + 9 * y)[:, :, None], shape)
-    settings = NetworkFileSettings("mask", "conductivity", trained, FREQUENCY)
+    linear = np.repeat((1 + 5 * x[:, None] + 9 * y)[:, :, None], shape[2], axis=2)
+    settings = NetworkFileSettings("mask", "conductivity", trained, FREQUENCY, 64)
     network = PassThrough()
     own = SliceNetwork(network, settings, {}, {}, tmp_path)
-    found = own.predict_maps(linear, maps.phase, maps.mask, maps.mask, edges)
+    found = own.predict_maps(linear, maps.phase, None, maps.mask, edges)
     expected = linear / linear[maps.mask].mean()
     _, radius = cylinder_field(shape, edges)
     deep = radius < 0.35 * min(shape[0] * edges[0], shape[1] * edges[1]) - 8e-3
     np.testing.assert_allclose(found[deep], expected[deep], atol=2e-4)
     assert np.isfinite(found[maps.mask]).mean() > 0.98
     assert not np.isfinite(found[~maps.mask]).any()
-    uniform = own.predict_maps(np.ones(shape), maps.phase, maps.mask, maps.mask, edges)
+    uniform = own.predict_maps(np.ones(shape), maps.phase, None, maps.mask, edges)
     np.testing.assert_allclose(uniform[np.isfinite(uniform)], 1.0, atol=1e-5)  # the border does not fade
     # the body is as large in the network's pixels as in the user's
     area = float(network.seen[0, 2].sum()) * trained**2
@@ -163,7 +157,7 @@ def test_networks_that_cannot_be_used(tmp_path):
         network_maps([tissue], maps)
     assert network_maps([tissue], replace(maps, tissue=maps.magnitude)).valid.any()
     for change, message in (
-        ({"quantity": None}, "lack"),
+        ({"quantity": None}, "lack quantity"),
         ({"inputs": "both"}, "inputs must be one of"),
         ({"voxel_size": 2.0}, "metres"),
         ({"channels": 2}, "3 channels in"),

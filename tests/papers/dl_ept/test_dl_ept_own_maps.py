@@ -17,13 +17,15 @@ from b1_files import CONDUCTIVITY, FREQUENCY, PERMITTIVITY, cylinder_field, rewr
 from scipy.special import jv
 
 from mrrepro.papers.dl_ept import apply, own_bodies
-from mrrepro.papers.dl_ept.apply import KERNELS, HelmholtzChoice, helmholtz_maps
+from mrrepro.papers.dl_ept.apply import HelmholtzChoice, helmholtz_maps
 from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps, unwrapped
-from mrrepro.papers.dl_ept.own_bodies import Measurement, cylinder_body, head_body, simulate_to_files
+from mrrepro.papers.dl_ept.own_bodies import MeasurementNoise, cylinder_body, head_body, simulate_to_files
 from mrrepro.papers.dl_ept.own_maps import apply_to_files
+from mrrepro.papers.dl_ept.reconstruction import KERNELS
 from mrrepro.phantoms.cylinders import Cylinder
 from mrrepro.phantoms.head import build_head
+from mrrepro.simulators.birdcage import Birdcage
 from mrrepro.solvers.helmholtz_ept import helmholtz_ept, helmholtz_ept_at_boundaries, phase_only_ept
 from mrrepro.tissues import tissue_properties
 
@@ -281,9 +283,11 @@ def test_simulated_head_has_its_tissues(tmp_path, monkeypatch):
     assert (magnitude[mask > 0] > 0).all()
 
 
-def test_noise_is_as_strong_as_asked(tmp_path, body):
+def test_noise_is_as_strong_as_asked(tmp_path, body, monkeypatch):
+    solved = own_bodies.simulate_b1(body, Birdcage())
+    monkeypatch.setattr(own_bodies, "simulate_b1", lambda *how: solved)
     clean = simulate_to_files(body, tmp_path / "clean")
-    noisy = simulate_to_files(body, tmp_path / "noisy", Measurement(snr=20.0, phase_sd=0.05, seed=3))
+    noisy = simulate_to_files(body, tmp_path / "noisy", MeasurementNoise(snr=20.0, phase_sd=0.05, seed=3))
     inside = nibabel.load(clean[2]).get_fdata() > 0
     pairs = [
         (nibabel.load(a).get_fdata()[inside], nibabel.load(b).get_fdata()[inside])
@@ -292,5 +296,5 @@ def test_noise_is_as_strong_as_asked(tmp_path, body):
     (b1, noisy_b1), (phase, noisy_phase) = pairs
     assert (noisy_b1 - b1).std() == pytest.approx(b1.mean() / 20, rel=0.08)  # 2 % is the spread of so many voxels
     assert (noisy_phase - phase).std() == pytest.approx(0.05, rel=0.08)
-    again = simulate_to_files(body, tmp_path / "again", Measurement(snr=20.0, phase_sd=0.05, seed=3))
+    again = simulate_to_files(body, tmp_path / "again", MeasurementNoise(snr=20.0, phase_sd=0.05, seed=3))
     assert again[0].read_bytes() == noisy[0].read_bytes()
