@@ -64,7 +64,7 @@ class LayeredCylinder:
         first, second = np.linalg.solve(matrix, np.array([jv(1, k * a), k * jvp(1, k * a)]))
         return complex(first), complex(second)
 
-    def transmit(self, radius: Float[np.ndarray, "..."]) -> Complex[np.ndarray, "..."]:
+    def transmit(self, radius: Float[np.ndarray, ...]) -> Complex[np.ndarray, ...]:
         """Return B1+ at distances from the axis [m], relative to its value on the axis."""
         rho = np.asarray(radius, dtype=float)
         if not np.isfinite(rho).all() or (rho < 0.0).any():
@@ -72,16 +72,16 @@ class LayeredCylinder:
         k, q = self.wavenumber(self.inner), self.wavenumber(self.outer)
         first, second = self._outer_amplitudes()
         outside = np.maximum(rho, self.boundary)
-        field: Complex[np.ndarray, "..."] = np.where(
+        field: Complex[np.ndarray, ...] = np.where(
             rho <= self.boundary,
             jv(0, k * rho),
             q / k * (first * jv(0, q * outside) + second * yv(0, q * outside)),
         )
         return field
 
-    def conductivity(self, radius: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    def conductivity(self, radius: Float[np.ndarray, ...]) -> Float[np.ndarray, ...]:
         """Return the conductivity at distances from the axis [S/m]."""
-        found: Float[np.ndarray, "..."] = np.where(
+        found: Float[np.ndarray, ...] = np.where(
             radius <= self.boundary, self.inner.conductivity, self.outer.conductivity
         )
         return found

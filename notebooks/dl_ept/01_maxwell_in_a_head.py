@@ -243,8 +243,8 @@ show(
 ratio = peers[steps[-1]] / errors[-1]
 show_text(
     f"At {millimetres[0]:.3g} mm the error is {100 * errors[0]:.2g} %, and over these sizes it falls with the power "
-    f"{order:.2f} of the voxel size. On voxels of {millimetres[-1]:.3g} mm the same number of unknowns of the textbook's "
-    f"equation leaves {100 * peers[steps[-1]]:.0f} %, {ratio:.0f} times as much."
+    f"{order:.2f} of the voxel size. On voxels of {millimetres[-1]:.3g} mm the same number of unknowns of the "
+    f"textbook's equation leaves {100 * peers[steps[-1]]:.0f} %, {ratio:.0f} times as much."
 )
 
 # %% [markdown]
@@ -258,12 +258,10 @@ show_text(
 # %%
 wanted = ("dl_ept.reciprocity", "dl_ept.power_balance", "dl_ept.dense_operator")
 chosen = [check for check in checks.CHECKS if check.id in wanted]
-results = [check.run() for check in chosen]
+results = [(check, check.run()) for check in chosen]
+rows = [{"law": c.quantity, "deviation": f"{r.value:.1e}", "limit": f"{r.limit:.0e}"} for c, r in results]
 show_table(
-    [
-        {"law": check.quantity, "deviation": f"{r.value:.1e}", "limit": f"{r.limit:.0e}", "kept": "yes" if r.ok else "no"}
-        for check, r in zip(chosen, results, strict=True)
-    ],
+    [row | {"kept": "yes" if r.ok else "no"} for row, (_, r) in zip(rows, results, strict=True)],
     caption="Invariants of the solver, measured in this run with double precision.",
     name="tab-invariants",
 )
@@ -306,8 +304,8 @@ panels[0].set_ylim(-1.7, 1.2)
 panels[0].legend(fontsize=8, loc="lower left")
 show(
     figure,
-    alt="Currents against azimuth: sines of amplitude one in the rungs and of two and a half in the end ring, that move "
-    "on by a quarter of the circumference in a quarter of a period.",
+    alt="Currents against azimuth: sines of amplitude one in the rungs and of two and a half in the end ring, that "
+    "move on by a quarter of the circumference in a quarter of a period.",
     caption="Current pattern of the mode $\\exp(+\\mathrm{j}\\varphi)$ for 1 A in a rung.",
     name="fig-birdcage-currents",
 )
@@ -344,8 +342,8 @@ panels[1].set(xlabel="z, along the axis [mm]")
 panels[0].legend(fontsize=8)
 show(
     figure,
-    alt="B1+ of the empty coil: flat across the middle, falling along the axis towards the end rings. Without the shield "
-    "it is many times stronger.",
+    alt="B1+ of the empty coil: flat across the middle, falling along the axis towards the end rings. Without the "
+    "shield it is many times stronger.",
     caption="Transmitting field of the empty birdcage. The shield, 2 cm outside the rungs, takes most of it away and "
     "leaves its shape.",
     name="fig-empty-coil",
@@ -389,8 +387,8 @@ show(
     ),
     alt="Maps in a cylinder and in a head. B1+ and B1- are brightest in the middle; in axial planes of the head one is "
     "about the mirror image of the other. The transceive phase is a bowl that is deepest in the middle.",
-    caption="Magnitudes of B1+ and of B1−, and the transceive phase, for 1 A in a rung. x points to the right hand, y to "
-    "the front, z to the top of the head.",
+    caption="Magnitudes of B1+ and of B1−, and the transceive phase, for 1 A in a rung. x points to the right hand, y "
+    "to the front, z to the top of the head.",
     name="fig-b1-maps",
 )
 
@@ -403,7 +401,8 @@ show_table(
             "voxels in the body": int((case["labels"] > 0).sum()),
             "products of GMRES": facts[name]["products"],
             "relative residual": f"{facts[name]['relative_residual']:.1e}",
-            "sd / mean of |B1+| [%]": 100 * (case["magnitude"][case["labels"] > 0]).std()
+            "sd / mean of |B1+| [%]": 100
+            * (case["magnitude"][case["labels"] > 0]).std()
             / case["magnitude"][case["labels"] > 0].mean(),
             "range of the transceive phase [rad]": float(np.ptp(case["transceive_phase"][case["labels"] > 0])),
         }

@@ -1,3 +1,26 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Helmholtz EPT, and why it fails in a brain
 #
@@ -8,14 +31,14 @@
 # **What would count as a success.** Means within a few per cent in phantom 42 away from its surface; in white and grey
 # matter of the test head a standard deviation at least as large as the mean.
 #
-# **What you will be able to do.** Derive the equation and say what it leaves out; predict the noise of a kernel from its
-# weights; say how far from a boundary a reconstruction is wrong; and tell apart what noise does and what boundaries do.
+# **What you will be able to do.** Derive the equation and say what it leaves out; predict the noise of a kernel from
+# its weights; say how far from a boundary a reconstruction is wrong; and tell what noise does from what boundaries do.
 #
 # **Time.** A few seconds at `smoke`, half a minute at `demo`.
 #
-# **Limits.** The paper prints neither its voxel size nor its kernel's weights, and both decide over the noise. Here they
-# are explicit, and what other choices give stands beside what was chosen. At `demo` voxels are so large that an erosion
-# of three voxels leaves little of any tissue; every table says how many voxels it rests on.
+# **Limits.** The paper prints neither its voxel size nor its kernel's weights, and both decide over the noise. Here
+# they are explicit, and what other choices give stands beside what was chosen. At `demo` voxels are so large that an
+# erosion of three voxels leaves little of any tissue; every table says how many voxels it rests on.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -39,7 +62,9 @@ from mrrepro.papers.dl_ept.simulation import simulate_case
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.solvers.helmholtz_ept import helmholtz_ept, phase_only_ept, transmit_from_measurement
+from mrrepro.solvers.kernel_noise import conductivity_noise
 from mrrepro.solvers.laplacian_kernels import DEFAULT_SIZE
+from mrrepro.solvers.layered_cylinder import LayeredCylinder
 from mrrepro.tissues import DielectricProperties
 
 # %%
@@ -89,7 +114,8 @@ noise = helmholtz_study.Noise(measurement.snr, half_phase_sd)
 # %%
 closed_steps = (1e-3, 2e-3, 3e-3)
 errors = {
-    name: [helmholtz_verification.cylinder_error(make((h,) * 3)) for h in closed_steps] for name, make in KERNELS.items()
+    name: [helmholtz_verification.cylinder_error(make((h,) * 3)) for h in closed_steps]
+    for name, make in KERNELS.items()
 }
 show_table(
     [
@@ -163,19 +189,23 @@ show(
 # ### Which noise?
 #
 # The paper adds Gaussian noise 'to real and imaginary part', with an SNR of 90 and a phase precision of 9 mrad. Both at
-# once are more than one complex field can have: at an SNR of 90 its phase has 11 mrad. Nor is it said whether the 9 mrad
-# are those of the transceive phase, half of which is used, or of B1+ itself. The readings differ by more than a factor
-# of two in the conductivity.
+# once are more than one complex field can have: at an SNR of 90 its phase has 11 mrad. Nor is it said whether the
+# 9 mrad are those of the transceive phase, half of which is used, or of B1+ itself. The readings differ by more than a
+# factor of two in the conductivity.
 
 # %%
 kernel = KERNELS[helmholtz.kernel]((3e-3,) * 3, DEFAULT_SIZE)
-exact = helmholtz_study.LayeredCylinder(0.03, agar_properties, agar_properties, frequency)
+exact = LayeredCylinder(0.03, agar_properties, agar_properties, frequency)
 field, mask, _ = helmholtz_study.long_cylinder(kernel, exact)
 readings = {
     "SNR and half of the transceive phase's noise (used here)": noise.add(field, mask, run.seed),
-    "SNR, and the same noise on the phase of B1+": replace(noise, phase_sd=2 * half_phase_sd).add(field, mask, run.seed),
+    "SNR, and the same noise on the phase of B1+": replace(noise, phase_sd=2 * half_phase_sd).add(
+        field, mask, run.seed
+    ),
     "one complex field with that SNR": helmholtz_study.one_complex_field(field, mask, measurement.snr, run.seed),
 }
+
+# %%
 rows = []
 for name, measured in readings.items():
     maps = helmholtz_ept(measured, frequency, kernel, mask)
@@ -183,8 +213,6 @@ for name, measured in readings.items():
     phase = 1e3 * float((measured / field).angle()[mask].std())
     rows.append({"reading": name, "sd of the phase of B1+ [mrad]": phase} | {"sd of σ [S/m]": found[0]["sd"]})
     rows[-1]["sd of ε"] = found[1]["sd"]
-
-# %%
 show_table(rows, caption=f"Three readings of the noise: {helmholtz.kernel}, 3 mm.", name="tab-noise-readings")
 
 # %% [markdown]
@@ -196,7 +224,9 @@ show_table(rows, caption=f"Three readings of the noise: {helmholtz.kernel}, 3 mm
 # %%
 rod = helmholtz_study.white_matter_in_fluid(frequency)
 profiles = {
-    (name, h): helmholtz_study.across_boundary(rod, make, h, DEFAULT_SIZE) for name, make in KERNELS.items() for h in sizes
+    (name, h): helmholtz_study.across_boundary(rod, make, h, DEFAULT_SIZE)
+    for name, make in KERNELS.items()
+    for h in sizes
 }
 apart = {h: helmholtz_study.across_boundary(rod, KERNELS[helmholtz.kernel], h, DEFAULT_SIZE, True) for h in sizes}
 
@@ -222,7 +252,7 @@ show(
     alt="Conductivity across a boundary from white matter to fluid: instead of a step each kernel shows a peak that is "
     "several times as high as the fluid's conductivity and as wide as the kernel; smaller voxels make it narrower and "
     "higher. The fit of each tissue alone follows the step.",
-    caption="Noiseless Helmholtz EPT across a boundary, kernels of 7 x 7 x 5 voxels. Left: voxel sizes; right: kernels.",
+    caption="Noiseless Helmholtz EPT across a boundary, kernels of 7 x 7 x 5 voxels: voxel sizes and kernels.",
     name="fig-boundary",
 )
 
@@ -266,11 +296,12 @@ phantom_maps["H-EPT, least squares"] = reconstruct(phantom, "savitzky_golay_cubo
 head_maps = {"H-EPT, no noise": reconstruct(head, helmholtz.kernel, False)}
 head_maps["H-EPT"] = reconstruct(head, helmholtz.kernel)
 head_maps["H-EPT, least squares"] = reconstruct(head, "savitzky_golay_cuboid")
-transmit = transmit_from_measurement(
-    *(getattr(noisy(measurement_of(head, "mask", "transceive"), measurement.snr, 2 * half_phase_sd, run.seed), part)
-      for part in ("magnitude", "phase", "mask"))
-)
-head_maps["each tissue alone"] = helmholtz_study.tissues_apart(transmit, head["labels"], frequency, step, helmholtz.size)
+
+# %%
+measured = noisy(measurement_of(head, "mask", "transceive"), measurement.snr, 2 * half_phase_sd, run.seed)
+transmit = transmit_from_measurement(measured.magnitude, measured.phase, measured.mask)
+parts = helmholtz_study.tissues_apart(transmit, head["labels"], frequency, step, DEFAULT_SIZE)
+head_maps["each tissue alone"] = parts
 
 
 # %% tags=["hide-input"]
@@ -288,14 +319,15 @@ def draw(case, facts, maps, plane_name):
 
 show(
     draw(phantom, made.json(f"{phantom_name}.json"), phantom_maps, "axial"),
-    alt="Axial maps of the phantom. The truth is uniform; without noise the reconstruction is too, but stops short of the "
-    "surface. With noise it is speckled, the permittivity from black to white; least squares on a cuboid are calmer.",
+    alt="Axial maps of the phantom. The truth is uniform; without noise the reconstruction is too, but stops short of "
+    "the surface. With noise it is speckled, the permittivity from black to white; least squares on a cuboid are "
+    "calmer.",
     caption=f"Phantom 42, axial plane, {1e3 * step:.3g} mm: the counterpart of Fig. 1 a, b, e, f. Kernel of the middle "
     f"columns: {helmholtz.kernel.replace('_', ' ')}.",
     name="fig-phantom",
 )
 
-# %%
+# %% tags=["hide-input"]
 fine = replace(simulation, voxel_size_mm=0.75 * simulation.voxel_size_mm)
 finer = simulate_case(held_out_fields.PHANTOM, None, run.settings.bodies, fine)[0]
 rows = []
@@ -315,8 +347,8 @@ for case, h in ((phantom, step), (finer, fine.voxel_size)):
 size_text = " x ".join(str(length) for length in helmholtz.size)
 show_table(
     rows,
-    caption=f"Phantom 42 (truth: {agar.conductivity:g} S/m, {agar.relative_permittivity:g}): mean ± sd where a kernel of "
-    f"{size_text} voxels lies inside the phantom.",
+    caption=f"Phantom 42 (truth: {agar.conductivity:g} S/m, {agar.relative_permittivity:g}): mean ± sd where a kernel "
+    f"of {size_text} voxels lies inside the phantom.",
     name="tab-phantom",
 )
 
@@ -358,9 +390,9 @@ parts = [
 shares = {t: (clean[t]["sigma_sd"] / worst[t]["sigma_sd"]) ** 2 for t in ("white_matter", "grey_matter")}
 show_text(
     f"The standard deviation of the conductivity over its mean is, in {parts[0]} and in {parts[1]}. Of its square, "
-    f"boundaries alone make {100 * shares['white_matter']:.0f} % in white and {100 * shares['grey_matter']:.0f} % in grey "
-    "matter; the rest is noise. A mean over a tissue may come out near the truth all the same: positive and negative "
-    "errors at boundaries cancel, which is no use to anyone who wants a map."
+    f"boundaries alone make {100 * shares['white_matter']:.0f} % in white and {100 * shares['grey_matter']:.0f} % in "
+    "grey matter; the rest is noise. A mean over a tissue may come out near the truth all the same: positive and "
+    "negative errors at boundaries cancel, which is no use to anyone who wants a map."
 )
 
 # %% [markdown]
@@ -370,7 +402,7 @@ show_text(
 # phase without the magnitude, $\sigma \approx \nabla^2\varphi^\pm / (2\omega\mu_0)$, which is right where the magnitude
 # hardly changes.
 
-# %%
+# %% tags=["hide-input"]
 kernel = KERNELS[helmholtz.kernel]((step,) * 3, helmholtz.size)
 rows = []
 for name, case in ((phantom_name, phantom), (head_name, head)):
@@ -393,11 +425,11 @@ show_table(rows, caption="Conductivity without noise, by what is known of B1+.",
 # With white matter's share of boundaries aside, the noise alone fixes what spread the paper's 7 x 7 x 5 kernel has at
 # a voxel size. Turned around, a printed spread bounds the voxel size from below.
 
-# %%
+# %% tags=["hide-input"]
 printed = run.ledger.entries["dl_ept.table1.hept.sigma_wm_sd"]
 target = float(printed.value)
 at_one = {
-    name: helmholtz_study.conductivity_noise(make((1e-3,) * 3, DEFAULT_SIZE), frequency, half_phase_sd)
+    name: conductivity_noise(make((1e-3,) * 3, DEFAULT_SIZE), frequency, half_phase_sd)
     for name, make in KERNELS.items()
 }
 show_table(
@@ -441,8 +473,8 @@ show_table(
 #
 # ```{exercise} A kernel that fits
 # :label: ex-kernel
-# Set `overrides = {"helmholtz.kernel": "savitzky_golay_cuboid", "helmholtz.size_in_plane": 11}` and run this page again.
-# What becomes of noise and boundaries in the head?
+# Set `overrides = {"helmholtz.kernel": "savitzky_golay_cuboid", "helmholtz.size_in_plane": 11}` and run this page
+# again. What becomes of noise and boundaries in the head?
 # ```
 
 # %%

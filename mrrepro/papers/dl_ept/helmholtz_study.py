@@ -63,7 +63,7 @@ def one_complex_field(field: Complex[Tensor, "x y z"], mask: Tensor, snr: float,
 def long_cylinder(
     kernel: LaplacianKernel, cylinder: LayeredCylinder
 ) -> tuple[Complex[Tensor, "x y z"], Bool[Tensor, "x y z"], Float[Tensor, "x y z"]]:
-    """Return B1+ of an infinite cylinder of 12 cm, its mask and the distance from the axis [m], in a kernel's voxels."""
+    """Return B1+ of an infinite cylinder of 12 cm, its mask and distances from the axis [m], in a kernel's voxels."""
     step, slices = kernel.voxel_size[0], SLICES + kernel.weights.shape[2] - 1
     half = math.ceil(CYLINDER_RADIUS / step) + 1
     axis = (np.arange(2 * half) + 0.5 - half) * step
@@ -156,7 +156,9 @@ def across_boundary(
         middle = (slice(None), half[1], half[2])
         if segmented:
             inner = torch.as_tensor(radius <= cylinder.boundary)
-            parts = [helmholtz_ept_at_boundaries(field, cylinder.frequency, (step,) * 3, m, size) for m in (inner, ~inner)]
+            parts = [
+                helmholtz_ept_at_boundaries(field, cylinder.frequency, (step,) * 3, m, size) for m in (inner, ~inner)
+            ]
             sigma = torch.where(inner, parts[0].conductivity, parts[1].conductivity)[middle].numpy()
             keep = slice(half[0], -half[0])
         else:
@@ -203,7 +205,11 @@ def tissues_apart(
     voxel_size: float,
     size: Sequence[int],
 ) -> EptMaps:
-    """Return maps of which each tissue is fitted from its own voxels alone: the segmentation is taken as known."""
+    """Return maps of which each tissue is fitted from its own voxels alone: the segmentation is taken as known.
+
+    ``size`` must be so large that half of its voxels never lie on two planes, as 7 x 7 x 5 is: no quadratic can be
+    fitted to those.
+    """
     nothing = torch.full(transmit.shape, math.nan)
     sigma, eps, valid = nothing.clone(), nothing.clone(), torch.zeros(transmit.shape, dtype=torch.bool)
     for label in np.unique(labels[labels > 0]):
