@@ -180,7 +180,7 @@ def _carry_out(
         where = f"{place} local worker(s), {threads_each(int(place))} thread(s) each"
     else:
         where = f"the workers of {place}"
-    announce(f"{len(runs)} runs, {len(runs) - len(left)} of them there already; {where}.")
+    announce(f"{_count(len(runs))}, {len(runs) - len(left)} there already; {where}.")
     try:
         for name, ended in shown(settled(execute_run, left, place), len(left), "sweep"):
             rows[name] = _ended(rows[name], runs[name], ended, folder)
@@ -225,6 +225,7 @@ def _report(
                 str(row.seed),
                 *(row.parameters.get(name, "") for name in names),
                 row.state,
+                str(row.attempts),
                 "-" if row.seconds is None else f"{row.seconds:.1f}",
                 *(_cell(row.values.get(id)) for id in values),
                 row.verdict_words() or "-",
@@ -232,11 +233,15 @@ def _report(
             )
             for row in rows
         ]
-        print_table(table, ("seed", *names, "state", "seconds", *values, "verdicts", "receipt or error"))
+        print_table(table, ("seed", *names, "state", "attempts", "seconds", *values, "verdicts", "receipt or error"))
         counts = ", ".join(f"{count} {state}" for state in STATES if (count := sum(r.state == state for r in rows)))
-        typer.echo(f"{len(rows)} runs: {counts}. Table: {folder / 'sweep.csv'}, and sweep.json beside it")
+        typer.echo(f"{_count(len(rows))}: {counts}. Table: {folder / 'sweep.csv'}, and sweep.json beside it")
     if any(row.state == "failed" for row in rows):
         raise typer.Exit(FELL_SHORT)
+
+
+def _count(runs: int) -> str:
+    return f"{runs} run{'s' * (runs != 1)}"
 
 
 def _cell(value: float | str | None) -> str:
