@@ -110,19 +110,20 @@ def test_dropout_sits_in_the_innermost_expanding_blocks_and_rests_in_evaluation(
     assert torch.equal(network(images), network(images))
 
 
-def test_skips_carry_each_level_past_the_bottleneck():
-    """With the innermost level silenced, what changes at one level's skip alone still reaches the output."""
+@pytest.mark.parametrize("leak", [0.0, 0.3])
+def test_skips_carry_each_level_past_the_bottleneck(leak):
+    """The way up composed by hand from the levels' outputs, the innermost one being silenced."""
     torch.manual_seed(0)
-    network = PixToPixGenerator(TINY).eval()
+    network = PixToPixGenerator(GeneratorSize(base_filters=2, depth=3, skip_leak=leak)).eval()
     images = torch.randn(1, 3, 16, 16)
     with torch.no_grad():
         network.contracting[-1][1].weight.zero_()
         before = network(images)
         skips = [network.contracting[0](images)]
         skips.append(network.contracting[1](skips[0]))
-        # the way up, from the second level's and the first level's skip, ReLU before each transposed convolution
-        features = torch.cat([network.expanding[0](torch.zeros(1, 8, 2, 2)), skips[1].relu()], 1)
-        features = torch.cat([network.expanding[1](features), skips[0].relu()], 1)
+        slopes = [torch.where(skip > 0, skip, leak * skip) for skip in skips]
+        features = torch.cat([network.expanding[0](torch.zeros(1, 8, 2, 2)), slopes[1]], 1)
+        features = torch.cat([network.expanding[1](features), slopes[0]], 1)
         torch.testing.assert_close(before, network.last(features))
         network.last.weight[2:].zero_()
         assert not torch.equal(network(images), before)

@@ -15,7 +15,8 @@ from jaxtyping import Float
 
 from mrrepro.papers.dl_ept.settings import BodySettings
 from mrrepro.phantoms.cylinders import Cylinder, cylinder_phantoms
-from mrrepro.tissues import TISSUES, DielectricProperties, tissue_properties
+from mrrepro.phantoms.head import head_properties
+from mrrepro.tissues import DielectricProperties
 from mrrepro.validation import require_range
 
 VARIED = ("white_matter", "grey_matter", "csf")
@@ -87,9 +88,9 @@ def property_factors(number: int, bodies: BodySettings) -> Float[np.ndarray, "3 
     return 1.0 + uniform.reshape(3, 2) * spread
 
 
-def head_properties(number: int, bodies: BodySettings, frequency: float) -> dict[str, DielectricProperties]:
+def varied_properties(number: int, bodies: BodySettings, frequency: float) -> dict[str, DielectricProperties]:
     """Return the properties of the 13 tissues in a property set."""
-    properties = {tissue: tissue_properties(tissue, frequency) for tissue in TISSUES}
+    properties = head_properties(frequency)
     for tissue, (conductivity, permittivity) in zip(VARIED, property_factors(number, bodies), strict=True):
         reference = properties[tissue]
         properties[tissue] = DielectricProperties(
@@ -115,7 +116,7 @@ def database_cases(bodies: BodySettings) -> tuple[Case, ...]:
     return (*phantoms, *heads)
 
 
-def test_cases(unseen_sets: int) -> tuple[Case, ...]:
+def cases_of_tests(unseen_sets: int) -> tuple[Case, ...]:
     """Return what only tests see: new sets on a known anatomy, a new anatomy, the tumour, the agar phantom."""
     sets = range(_SETS_OF_TESTS, _SETS_OF_TESTS + unseen_sets)
     new_sets = [Case(f"{FIRST}_U{i}", anatomy=FIRST, property_set=number) for i, number in enumerate(sets)]

@@ -10,18 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.papers.dl_ept.cases import FIRST, SECOND, UNSEEN, Case, database_cases, test_cases
+from mrrepro.papers.dl_ept.cases import FIRST, SECOND, UNSEEN, Case, cases_of_tests, database_cases
 from mrrepro.papers.dl_ept.settings import BodySettings, DlEptSettings, SimulationSettings
 from mrrepro.papers.dl_ept.simulation import Arrays, simulate_case
-from mrrepro.phantoms.head import Head, build_head, head_checksums
+from mrrepro.phantoms.brain_images import sha256_of
+from mrrepro.phantoms.head import Head, build_head
+from mrrepro.phantoms.head_label_maps import label_map_files
+from mrrepro.phantoms.mni152_head import mni152_maps
 from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import read_arrays, read_json, write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.runs.workers import each
 
 INDEX = "index.json"
-MARGIN = 2
-"""Voxels of air around a head."""
+
+COARSE, COARSER = "first_coarse", 1.25
+"""The first anatomy once more, in voxels larger by this factor."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,11 @@ def anatomy_sources(data: str) -> dict[str, tuple[str, int]]:
 
 def make_anatomies(context: StageContext[AnatomySelection]) -> None:
     """Write the label maps of the three heads, cropped to the head and two voxels of air."""
-    sources = anatomy_sources(context.settings.data)
-    for name, (source, number) in context.progress(sources.items(), description="heads"):
-        head = build_head(source, number, context.settings.voxel_size_mm * 1e-3).cropped(MARGIN)
+    sources, size = anatomy_sources(context.settings.data), context.settings.voxel_size_mm * 1e-3
+    built = {name: (source, number, size) for name, (source, number) in sources.items()}
+    built[COARSE] = (*sources[FIRST], COARSER * size)
+    for name, wanted in context.progress(built.items(), description="heads"):
+        head = build_head(*wanted)
         write_arrays(
             context.workspace / f"{name}.npz",
             labels=head.labels,
@@ -78,10 +84,9 @@ def read_head(artifact: Artifact, anatomy: str) -> Head:
 
 def anatomy_checksums(settings: DlEptSettings) -> Mapping[str, str]:
     """sha256 of every file that the heads are built from."""
-    found: dict[str, str] = {}
-    for source, number in anatomy_sources(settings.bodies.data).values():
-        found |= head_checksums(source, number)
-    return found
+    data = settings.bodies.data
+    files = mni152_maps() if data == "mni152" else label_map_files(Path(data))
+    return {path.name: sha256_of(path) for path in files}
 
 
 def simulate_database(context: StageContext[DatabaseSelection]) -> None:
@@ -95,7 +100,7 @@ def simulate_tests(context: StageContext[TestSelection]) -> None:
     selected = context.settings
     database = context.inputs["dl_ept/database"]
     known = {name: database.file(_reference_file(name)) for name in (FIRST, SECOND)}
-    simulate_cases(context, test_cases(selected.unseen_sets), selected.bodies, selected.simulation, known)
+    simulate_cases(context, cases_of_tests(selected.unseen_sets), selected.bodies, selected.simulation, known)
 
 
 def simulate_cases(

@@ -22,8 +22,8 @@ from mrrepro.papers.dl_ept.cases import (
     Case,
     training_names,
 )
-from mrrepro.papers.dl_ept.database import ANATOMIES, DATABASE, TESTS, read_head
-from mrrepro.papers.dl_ept.network_inputs import QUANTITIES, Measurement
+from mrrepro.papers.dl_ept.database import ANATOMIES, COARSE, COARSER, DATABASE, TESTS, read_head
+from mrrepro.papers.dl_ept.network_inputs import QUANTITIES, Measurement, measurement_of
 from mrrepro.papers.dl_ept.networks import TRAININGS, read_network
 from mrrepro.papers.dl_ept.reconstruction import (
     Arrays,
@@ -43,10 +43,11 @@ from mrrepro.papers.dl_ept.settings import (
     SimulationSettings,
 )
 from mrrepro.papers.dl_ept.simulation import TUMOUR_LABEL, simulate_case
-from mrrepro.runs.files import read_arrays, write_arrays, write_json
+from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, HEAD_TISSUES
+from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
 
-SNR_LEVELS = (20.0, 50.0, 90.0, 200.0, math.inf)
+SNR_LEVELS = (5.0, 10.0, 20.0, 40.0, 100.0, math.inf)
 """|B1+| over its noise; the phase's noise goes with its inverse."""
 
 COILS = {
@@ -135,10 +136,11 @@ def table1(context: StageContext[Experiment]) -> None:
     def add(case: str, method: str, region: str, maps: Mapping[str, torch.Tensor], inside: Any, erosion: int) -> None:
         for quantity in QUANTITIES:
             found = statistics(maps[quantity], inside)
-            truth = float(np.mean(_case(context, case)[quantity][inside]))
+            true = _case(context, case)[quantity]
+            error = normalised_error(maps[quantity], true, inside) if found["n"] else float("nan")
             rows.append(
                 {"case": case, "method": method, "region": region, "quantity": quantity, "erosion": erosion}
-                | {"truth": truth, **found}
+                | {"truth": float(np.mean(true[inside])), "nrmse": error, **found}
             )
 
     for case in (TEST_HEAD, f"{UNSEEN}_M0"):
@@ -160,15 +162,6 @@ def table1(context: StageContext[Experiment]) -> None:
         inside = ndimage.binary_erosion(phantom["labels"] > 0, iterations=settings.evaluation.erosion) & valid
         for method, found in maps.items():
             add(case, method, "inside", found, inside, settings.evaluation.erosion)
-    case = f"{TEST_HEAD}_tumour"
-    tumour = _case(context, case)
-    maps = _maps(context, tumour, networks, TEST_HEAD, ("helmholtz", "mask", "tissue"))
-    arrays |= _slices(tumour, maps, case, middle_slice(tumour["labels"], TUMOUR_LABEL))
-    healthy = _maps(context, _case(context, TEST_HEAD), networks, TEST_HEAD, ("helmholtz", "mask", "tissue"))
-    inside = tumour["labels"] == TUMOUR_LABEL
-    for method in maps:
-        add(case, method, "tumour", maps[method], inside, 0)
-        add(TEST_HEAD, method, "tumour", healthy[method], inside, 0)
     write_json(context.workspace / "table1.json", {"rows": rows})
     write_arrays(context.workspace / "slices.npz", **arrays)
 
@@ -278,9 +271,7 @@ def noise_levels(context: StageContext[Experiment]) -> None:
             inside = ndimage.binary_erosion(case["labels"] > 0, iterations=settings.evaluation.erosion)
         for snr in SNR_LEVELS:
             factor = 0.0 if math.isinf(snr) else settings.measurement.snr / snr
-            level = replace(
-                settings.measurement, snr=snr, phase_sd_mrad=settings.measurement.phase_sd_mrad * factor
-            )
+            level = replace(settings.measurement, snr=snr, phase_sd_mrad=settings.measurement.phase_sd_mrad * factor)
             other = replace(context, settings=replace(settings, measurement=level))
             methods = ("helmholtz", "mask", "tissue") if name == TEST_HEAD else ("helmholtz", "mask")
             for method, maps in _maps(other, case, networks, f"noise {name}", methods).items():
@@ -294,51 +285,103 @@ def noise_levels(context: StageContext[Experiment]) -> None:
     write_json(context.workspace / "noise_levels.json", {"rows": rows})
 
 
-def validation_error(context: StageContext[Experiment]) -> None:
-    """NRMSE of the mask network on the validation phantoms, by which the paper chose its weights, and on the head."""
+def mask_networks(context: StageContext[Experiment]) -> None:
+    """What the mask networks alone decide: errors by which weights are chosen, sharpness, and Fig. 4's tumour."""
     networks = _networks(context)
-    document: dict[str, Any] = {}
+    document: dict[str, Any] = {"errors": {}}
     for group, names in {
         "validation": [f"phantom_{n}" for n in VALIDATION_PHANTOMS],
         "test phantoms": [f"phantom_{n}" for n in TEST_PHANTOMS],
         "test head": [TEST_HEAD],
     }.items():
-        for quantity in QUANTITIES:
-            errors = []
-            for name in names:
-                case = _case(context, name)
-                measured = _measured(context, case, "mask", name)
-                found = by_network(networks["mask", quantity], measured, context.settings.measurement.image_size)
-                region = case["labels"] > 0
-                if name == TEST_HEAD:
-                    region = _depth_regions(case["labels"])["brain"]
-                errors.append(normalised_error(found, case[quantity], region))
-            document.setdefault(group, {})[quantity] = errors
-    write_json(context.workspace / "validation_error.json", document)
-
-
-def coils(context: StageContext[Experiment]) -> None:
-    """The test head in coils that training never saw: what a commercial solver's licence keeps from a reader."""
-    settings, networks = context.settings, _networks(context)
-    head = read_head(context.inputs[ANATOMIES.name], FIRST)
-    start = read_arrays(context.inputs[DATABASE.name].file(f"electric_{FIRST}.npz"))["electric"]
-    rows = []
-    known = _case(context, TEST_HEAD)
-    cases: dict[str, Arrays] = {"as trained": known}
-    for name, change in context.progress(COILS.items(), description="coils"):
-        simulation = replace(settings.simulation, **change)
-        cases[name] = simulate_case(
-            Case(TEST_HEAD, anatomy=FIRST), head, settings.bodies, simulation, start, context.device
-        )[0]
-    for name, case in cases.items():
-        region = _depth_regions(case["labels"])["brain"]
-        phase = case["transceive_phase"] - known["transceive_phase"]
-        moved = float(np.std(phase[case["labels"] > 0]))
-        for method, maps in _maps(context, case, networks, TEST_HEAD, ("helmholtz", "mask", "tissue")).items():
+        errors: dict[str, list[float]] = {q: [] for q in QUANTITIES}
+        for name in names:
+            case = _case(context, name)
+            maps = _maps(context, case, networks, name, ("mask",))["mask"]
+            inside = _depth_regions(case["labels"])["brain"] if name == TEST_HEAD else case["labels"] > 0
             for quantity in QUANTITIES:
-                error = normalised_error(maps[quantity], case[quantity], region)
-                rows.append({"coil": name, "method": method, "quantity": quantity, "nrmse": error, "phase_sd": moved})
-    write_json(context.workspace / "coils.json", {"rows": rows})
+                errors[quantity].append(normalised_error(maps[quantity], case[quantity], inside))
+                if name == TEST_HEAD:
+                    document.setdefault("edge gradient", {})[quantity] = _edge_gradient(maps[quantity], case)
+        document["errors"][group] = errors
+    tumour = _case(context, f"{TEST_HEAD}_tumour")
+    methods = ("helmholtz", "mask")
+    inside = tumour["labels"] == TUMOUR_LABEL
+    brain = np.isin(tumour["labels"], [HEAD_TISSUES.index(t) for t in (*BRAIN_TISSUES, "csf")])
+    regions = {"tumour": inside, "shell": ndimage.binary_dilation(inside, iterations=3) & ~inside & brain}
+    found = _maps(context, tumour, networks, TEST_HEAD, methods)
+    healthy = _maps(context, _case(context, TEST_HEAD), networks, TEST_HEAD, methods)
+    document["tumour"] = [
+        {"case": name, "method": method, "region": region, "quantity": quantity} | statistics(maps[method][quantity], r)
+        for name, maps in (("with tumour", found), ("without", healthy))
+        for method in methods
+        for region, r in regions.items()
+        for quantity in QUANTITIES
+    ]
+    write_json(context.workspace / "mask_networks.json", document)
+    write_arrays(
+        context.workspace / "slices.npz",
+        **_slices(tumour, found, "tumour", middle_slice(tumour["labels"], TUMOUR_LABEL)),
+    )
+
+
+def _edge_gradient(map_: torch.Tensor, case: Arrays) -> float:
+    """Return the mean size of the in-plane gradient at the boundaries of WM, GM and CSF [unit / voxel]."""
+    values = np.nan_to_num(map_.numpy())
+    slopes = np.hypot(np.gradient(values, axis=0), np.gradient(values, axis=1))
+    return float(slopes[_depth_regions(case["labels"])["boundary"]].mean())
+
+
+def helmholtz_boundaries(context: StageContext[Experiment]) -> None:
+    """Noiseless error of Helmholtz EPT within half a kernel of a tissue boundary and beyond, on the three heads."""
+    settings = context.settings
+    rows = []
+    for name in (TEST_HEAD, "second_M0", f"{UNSEEN}_M0"):
+        case = _case(context, name)
+        measured = measurement_of(case, "mask", settings.measurement.phase)
+        maps = by_helmholtz(measured, settings.simulation.voxel_size, settings.simulation.frequency, settings.helmholtz)
+        same = ndimage.maximum_filter(case["labels"], settings.helmholtz.size) == ndimage.minimum_filter(
+            case["labels"], settings.helmholtz.size
+        )
+        inside = np.isfinite(maps.conductivity.numpy())
+        for region, r in {"beyond": inside & same, "within": inside & ~same}.items():
+            error = normalised_error(maps.conductivity, case["conductivity"], r) if r.any() else float("nan")
+            rows.append({"case": name, "region": region, "n": int(r.sum()), "nrmse": error})
+    write_json(context.workspace / "helmholtz_boundaries.json", {"rows": rows})
+
+
+def conditions(context: StageContext[Experiment]) -> None:
+    """The test head in other coils, in larger voxels, with another contrast: what no training case had."""
+    settings, networks = context.settings, _networks(context)
+    anatomies = context.inputs[ANATOMIES.name]
+    head, start = read_head(anatomies, FIRST), context.inputs[DATABASE.name].arrays(f"electric_{FIRST}.npz")["electric"]
+    reference = Case(TEST_HEAD, anatomy=FIRST)
+    cases: dict[str, Arrays] = {"as trained": _case(context, TEST_HEAD)}
+    for name, change in context.progress(COILS.items(), description="coils"):
+        other = replace(settings.simulation, **change)
+        cases[name] = simulate_case(reference, head, settings.bodies, other, start, context.device)[0]
+    coarse = replace(settings.simulation, voxel_size_mm=COARSER * settings.simulation.voxel_size_mm)
+    cases["voxels 25 % larger"] = simulate_case(
+        reference, read_head(anatomies, COARSE), settings.bodies, coarse, device=context.device
+    )[0]
+    rows = []
+    for name, case in cases.items():
+        simulation = coarse if case["labels"].shape != head.labels.shape else settings.simulation
+        other = replace(context, settings=replace(settings, simulation=simulation))
+        for method, maps in _maps(other, case, networks, TEST_HEAD, ("helmholtz", "mask", "tissue")).items():
+            rows += _condition_rows(name, method, maps, case)
+    swapped = dict(cases["as trained"]) | {"spin_echo": cases["as trained"]["spin_echo_1_5t"]}
+    maps = _maps(context, swapped, networks, TEST_HEAD, ("tissue",))
+    rows += _condition_rows("contrast of 1.5 T", "tissue", maps["tissue"], swapped)
+    write_json(context.workspace / "conditions.json", {"rows": rows})
+
+
+def _condition_rows(name: str, method: str, maps: Mapping[str, torch.Tensor], case: Arrays) -> list[dict[str, Any]]:
+    region = _depth_regions(case["labels"])["brain"]
+    return [
+        {"condition": name, "method": method, "quantity": q, "nrmse": normalised_error(maps[q], case[q], region)}
+        for q in QUANTITIES
+    ]
 
 
 def select(settings: DlEptSettings) -> Experiment:
@@ -360,5 +403,8 @@ TABLE_1 = _stage("table1", table1, (DATABASE, TESTS, *_NETWORKS))
 UNSEEN_SETS = _stage("unseen_sets", unseen_sets, (DATABASE, TESTS, *_NETWORKS))
 OTHER_ANATOMY = _stage("other_anatomy", anatomies, (DATABASE, TESTS, *_NETWORKS))
 NOISE_LEVELS = _stage("noise_levels", noise_levels, (DATABASE, *_NETWORKS))
-OTHER_COILS = _stage("other_coils", coils, (ANATOMIES, DATABASE, *_NETWORKS))
-VALIDATION_ERROR = _stage("validation_error", validation_error, (DATABASE, *_MASK_NETWORKS))
+OTHER_CONDITIONS = _stage("other_conditions", conditions, (ANATOMIES, DATABASE, *_NETWORKS))
+MASK_NETWORKS = _stage("mask_networks", mask_networks, (DATABASE, TESTS, *_MASK_NETWORKS))
+HELMHOLTZ_BOUNDARIES = Stage(
+    "dl_ept/helmholtz_boundaries", helmholtz_boundaries, select, inputs=(DATABASE, TESTS), seeded=False
+)

@@ -1,7 +1,7 @@
 """From the maps of a case to what a network gets: noise, normalisation, slices on square images.
 
 Channels: |B1+| over its mean in the object; the phase less its mean in the object [rad]; and the object's mask, or a
-spin-echo image over its 99th percentile in the object. Outside the object all three are 0, as a scanner measures
+spin-echo image over its mean in the object. Outside the object all three are 0, as a scanner measures
 nothing there. Neither the transmitter's gain nor a constant of the phase is known on a scanner, so neither is given.
 """
 
@@ -85,10 +85,10 @@ def measure(magnitude: Volume, phase: Volume, mask: Tensor, third: Volume | None
         raise ValueError(f"magnitude must be positive in the mask, but its mean is {level.item():g}.")
     image = mask.float()
     if third is not None:
-        white = torch.quantile(third[mask].float()[:: max(1, int(mask.sum()) // 1_000_000)], 0.99)
-        if not white > 0:
-            raise ValueError("third must hold signal in the mask, but its 99th percentile is 0: give a magnitude image.")
-        image = third.float() / white
+        level_of_image = third[mask].double().mean()
+        if not level_of_image > 0:
+            raise ValueError("third must hold signal in the mask, but its mean is not positive: give a magnitude image.")
+        image = (third / level_of_image).float()
     nothing = torch.zeros(())
     return Measurement(
         torch.where(mask, magnitude.float() / level, nothing),

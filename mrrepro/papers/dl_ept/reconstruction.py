@@ -21,7 +21,7 @@ from mrrepro.papers.dl_ept.network_inputs import (
     on_square,
 )
 from mrrepro.papers.dl_ept.settings import HelmholtzSettings, MeasurementSettings
-from mrrepro.phantoms.head import HEAD_TISSUES
+from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.solvers.helmholtz_ept import EptMaps, helmholtz_ept, transmit_from_measurement
 from mrrepro.solvers.laplacian_kernels import (
     LaplacianKernel,

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Complex, Float, UInt8
+from scipy import ndimage
 from torch import Tensor
 
-from mrrepro.papers.dl_ept.cases import TUMOUR, TUMOUR_RADIUS, Case, head_properties
+from mrrepro.papers.dl_ept.cases import TUMOUR, TUMOUR_RADIUS, Case, varied_properties
 from mrrepro.papers.dl_ept.settings import BodySettings, SimulationSettings
 from mrrepro.phantoms.dielectric_body import DielectricBody
-from mrrepro.phantoms.head import HEAD_TISSUES, Head
+from mrrepro.phantoms.head import Head
+from mrrepro.phantoms.head_tissues import BRAIN_TISSUES
 from mrrepro.simulators.birdcage import simulate_b1
 
 CYLINDER_LABEL = 100
-"""In ``labels``: the inside of a cylinder. A head has the index of each tissue in `HEAD_TISSUES`."""
+"""In ``labels``: the inside of a cylinder. A head has the index of each tissue in ``HEAD_TISSUES``."""
 
 TUMOUR_LABEL = 101
 
@@ -32,40 +34,27 @@ def body_of(
         return body, np.where(body.conductivity > 0.0, CYLINDER_LABEL, 0).astype(np.uint8)
     if head is None:
         raise ValueError(f"head must be given for {case.name}, which is no cylinder.")
-    properties = head_properties(case.property_set, bodies, simulation.frequency)
     labels = head.labels.copy()
-    conductivity, permittivity = np.zeros(labels.shape), np.ones(labels.shape)
-    for index, tissue in enumerate(HEAD_TISSUES):
-        if tissue in properties:
-            inside = labels == index
-            conductivity[inside] = properties[tissue].conductivity
-            permittivity[inside] = properties[tissue].relative_permittivity
+    permittivity, conductivity = head.property_maps(varied_properties(case.property_set, bodies, simulation.frequency))
     if case.tumour:
-        inside = tumour_of(head)
+        inside = head.sphere(tumour_centre(head), TUMOUR_RADIUS, (*BRAIN_TISSUES, "csf"))
         labels[inside] = TUMOUR_LABEL
         conductivity[inside], permittivity[inside] = TUMOUR.conductivity, TUMOUR.relative_permittivity
     return DielectricBody(head.grid, permittivity, conductivity, simulation.frequency), labels
 
 
-def tumour_of(head: Head) -> Bool[np.ndarray, "x y z"]:
-    """Return the voxels of the sphere of 1.5 cm: in the white matter above and to the right of the brain's middle.
+def tumour_centre(head: Head) -> tuple[float, float, float]:
+    """Return where the tumour sits [m]: the deepest white matter of the brain's right upper half.
 
-    The article shows no coordinates. Its centre is the white-matter voxel that lies deepest in the brain's right upper
-    half, so that the sphere stays inside.
+    The article shows no coordinates.
     """
-    from scipy import ndimage
-
-    brain = head.mask("white_matter", "grey_matter", "csf")
-    depth = ndimage.distance_transform_edt(brain, sampling=head.voxel_size)
-    x, y, z = head.grid.voxel_centres()
-    weight = np.where(brain, (x, y, z), 0.0).sum(axis=(1, 2, 3)) / brain.sum()
-    allowed = (x > weight[0] + 0.02) & (z > weight[2] + 0.005) & head.mask("white_matter")
-    if not allowed.any():
-        allowed = head.mask("white_matter")
-    index = np.unravel_index(int(np.argmax(np.where(allowed, depth, -1.0))), depth.shape)
-    distance = np.sqrt((x - x[index]) ** 2 + (y - y[index]) ** 2 + (z - z[index]) ** 2)
-    sphere: Bool[np.ndarray, "x y z"] = (distance < TUMOUR_RADIUS) & (head.labels > 0)
-    return sphere
+    depth = ndimage.distance_transform_edt(head.brain() | head.mask("csf"))
+    x, _, z = head.grid.voxel_centres()
+    white = head.mask("white_matter")
+    allowed = white & (x > 0.02) & (z > 0.01)
+    place = np.unravel_index(int(np.argmax(np.where(allowed if allowed.any() else white, depth, -1.0))), depth.shape)
+    right, front, up = (float(axis[index]) for axis, index in zip(head.grid.voxel_axes(), place, strict=True))
+    return right, front, up
 
 
 def simulate_case(
