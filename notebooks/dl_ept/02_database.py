@@ -36,13 +36,13 @@ overrides = {}  # settings by dotted name, e.g. {"simulation.voxel_size_mm": 3.0
 # %%
 import numpy as np
 from matplotlib import pyplot as plt
-from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 
 from mrrepro.papers.dl_ept import cases, plots
 from mrrepro.papers.dl_ept.database import ANATOMIES, DATABASE, INDEX, read_head
 from mrrepro.papers.dl_ept.experiments import middle_slice
 from mrrepro.papers.dl_ept.network_inputs import add_noise, measurement_of
 from mrrepro.papers.dl_ept.settings import DlEptSettings
+from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.tissues import tissue_properties
