@@ -57,7 +57,7 @@ def sweep(
     A run that fails is a row of the table with its error. A run whose worker dies goes to another worker. A sweep that
     was stopped goes on where it was when the same command is given again, and a larger one takes over what is there.
 
-    Example: mrrepro sweep deepspio/03 --scale smoke --seeds 0,1 -p training.learning_rate=1e-3,3e-3 --workers 2
+    Example: mrrepro sweep dl_ept/05 --scale smoke --seeds 0,1 -p training.gan_weight=0,2 --workers 2
     """
     from mrrepro.cli.notebooks import find_notebooks
     from mrrepro.runs.artifacts import ArtifactStore
