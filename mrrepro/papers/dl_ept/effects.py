@@ -61,28 +61,30 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
     ]
     levels = [_mean(list(column)) for column in zip(*snr, strict=True)]
     return {
-        "voxel_size": f"SD of the conductivity of WM by H-EPT: {_mean([hept(t) for t in rows('table1', 'table1')])} S/m at "
-        f"the networks' voxel size, {_mean([hept(t) for t in fine])} S/m at {sizes.pop():g} mm {whole}",
+        "voxel_size": "SD of the conductivity of WM by H-EPT: "
+        f"{_mean([hept(t) for t in rows('table1', 'table1')])} S/m at the networks' voxel size, {_mean([hept(t) for t in fine])} S/m at {sizes.pop():g} mm {whole}",
         "coil_geometry": f"NRMSE of cGANtissue's conductivity {condition('as trained', 'tissue')} in the coil of the "
         f"training, {condition('no shield', 'tissue')} without shield, {condition('radius + 10 %', 'tissue')} and "
         f"{condition('radius - 10 %', 'tissue')} with a radius 10 % larger and smaller; H-EPT "
         f"{condition('as trained', 'helmholtz')}, {condition('no shield', 'helmholtz')}, "
         f"{condition('radius + 10 %', 'helmholtz')}, {condition('radius - 10 %', 'helmholtz')} {whole}",
-        "spin_echo": f"NRMSE of cGANtissue's conductivity {condition('as trained', 'tissue')} with the contrast of 3 T, "
+        "spin_echo": "NRMSE of cGANtissue's conductivity "
+        f"{condition('as trained', 'tissue')} with the contrast of 3 T, "
         f"{condition('contrast of 1.5 T', 'tissue')} with that of 1.5 T {whole}",
         "test_anatomy": "NRMSE of cGANtissue's conductivity "
-        f"{_mean([anatomy_error(t, 'first', 'tissue', 'conductivity') for t in anatomy])} on an anatomy of the training, "
+        f"{_mean([anatomy_error(t, 'first', 'tissue', 'conductivity') for t in anatomy])} on a training anatomy, "
         f"{_mean([anatomy_error(t, 'unseen', 'tissue', 'conductivity') for t in anatomy])} on another {whole}",
         "erosion": f"Conductivity of WM by H-EPT: {eroded(0)} S/m with no layer taken off, {eroded(1)} with one, "
         f"{eroded(2)} with two {whole}",
-        "noise": f"NRMSE of cGANmask's conductivity {levels[2]} without noise, {levels[1]} at an SNR of 100, {levels[0]} "
-        f"at 20 {whole}",
+        "noise": f"NRMSE of cGANmask's conductivity {levels[2]} without noise, {levels[1]} at an SNR of 100, "
+        f"{levels[0]} at 20 {whole}",
         "lambda_reduction": f"NRMSE over both quantities on the test head {on_head('reference')} with 2 / 100 / 200, "
         f"{on_head('heavier')} with ten times the L1 and L2 weights, {on_head('lighter')} with a tenth, "
         f"{on_head('unet')} without the adversarial term {made('reference')}",
         "training": f"NRMSE over both quantities on the test head {on_head('headline')} at the demo's length, "
         f"{on_head('reference')} after fewer than half of its steps {made('reference')}",
-        "receive_field": f"NRMSE over both quantities on the test head {on_head('reference')} with the transceive phase, "
+        "receive_field": "NRMSE over both quantities on the test head "
+        f"{on_head('reference')} with the transceive phase, "
         f"{on_head('transmit_phase')} with the true phase of B1+ {made('transmit_phase')}",
     }
 
