@@ -45,6 +45,7 @@ overrides = {}  # settings by dotted name, e.g. {"simulation.voxel_size_mm": 3.0
 
 # %%
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 
 from mrrepro.papers.dl_ept import cases, plots
@@ -182,8 +183,6 @@ show_text(
 # cGANtissue); with Gaussian noise of the paper's strengths on magnitude and phase.
 
 # %%
-import torch
-
 case = database.arrays("first_M0.npz")
 measured = measurement_of(case, "tissue", "transceive")
 at = middle_slice(case["labels"])
@@ -201,7 +200,7 @@ figure = plots.axial_grid(
     bars=["|B1+| / mean [1]", "transceive phase [rad]", "signal / mean [1]"],
     ranges=[(0.6, 1.4), (-1.0, 1.0), (0.0, 2.0)],
     colours=["viridis", "RdBu_r", "gray"],
-    side=2.6,
+    side=2.0,
 )
 show(
     figure,

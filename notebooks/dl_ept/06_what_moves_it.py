@@ -226,11 +226,11 @@ for panel, quantity in zip(axes, QUANTITIES, strict=True):
             for c in conditions
         ]
         panel.barh(np.arange(len(conditions)) + 0.26 * (offset - 1), errors, height=0.24, label=label)
-    panel.set(xscale="log", xlabel="NRMSE in the brain [1]")
+    panel.set(xlabel="NRMSE in the brain [1]")
     panel.set_title(plots.QUANTITY_LABELS[quantity], fontsize=9)
 axes[0].set_yticks(np.arange(len(conditions)), conditions)
 axes[0].invert_yaxis()
-axes[0].legend(fontsize=7)
+axes[1].legend(fontsize=7, loc="lower right")
 show(
     figure,
     alt="Bars of the error in the brain for each method under several conditions: the coil of the training, no shield, "
