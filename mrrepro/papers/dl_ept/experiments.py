@@ -388,8 +388,8 @@ def conditions(context: StageContext[Experiment]) -> None:
     reference = Case(TEST_HEAD, anatomy=FIRST)
     cases: dict[str, Arrays] = {"as trained": _case(context, TEST_HEAD)}
     for name, change in context.progress(COILS.items(), description="coils"):
-        other = replace(settings.simulation, **change)
-        cases[name] = simulate_case(reference, head, settings.bodies, other, start, context.device)[0]
+        changed = replace(settings.simulation, **change)
+        cases[name] = simulate_case(reference, head, settings.bodies, changed, start, context.device)[0]
     coarse = replace(settings.simulation, voxel_size_mm=COARSER * settings.simulation.voxel_size_mm)
     cases["voxels 25 % larger"] = simulate_case(
         reference, read_head(anatomies, COARSE), settings.bodies, coarse, device=context.device
@@ -401,8 +401,8 @@ def conditions(context: StageContext[Experiment]) -> None:
         for method, maps in _maps(other, case, networks, TEST_HEAD, ("helmholtz", "mask", "tissue")).items():
             rows += _condition_rows(name, method, maps, case)
     swapped = dict(cases["as trained"]) | {"spin_echo": cases["as trained"]["spin_echo_1_5t"]}
-    maps = _maps(context, swapped, networks, TEST_HEAD, ("tissue",))
-    rows += _condition_rows("contrast of 1.5 T", "tissue", maps["tissue"], swapped)
+    found = _maps(context, swapped, networks, TEST_HEAD, ("tissue",))["tissue"]
+    rows += _condition_rows("contrast of 1.5 T", "tissue", found, swapped)
     write_json(context.workspace / "conditions.json", {"rows": rows})
 
 

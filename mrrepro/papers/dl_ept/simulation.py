@@ -113,8 +113,8 @@ def simulate_case(
         "conductivity": body.conductivity.astype(np.float32),
         "relative_permittivity": body.relative_permittivity.astype(np.float32),
         "labels": labels,
-        "spin_echo": pseudo_spin_echo(labels, "3 T"),
-        "spin_echo_1_5t": pseudo_spin_echo(labels, "1.5 T"),
+        "spin_echo": pseudo_spin_echo(labels, 3.0),
+        "spin_echo_1_5t": pseudo_spin_echo(labels, 1.5),
     }
     facts = {
         "products": found.products,
