@@ -358,8 +358,8 @@ show_table(
 # %% tags=["hide-input"]
 show(
     draw(head, made.json(f"{head_name}.json"), head_maps, "axial"),
-    alt="Axial maps of the head. The truth shows white matter, cortex and bright fluid. Without noise the reconstruction "
-    "has bands of too high and too low values along every boundary; with noise speckle hides the rest; least squares "
+    alt="Axial maps of the head. The truth shows white matter, cortex and bright fluid. Without noise there are "
+    "bands of too high and too low values along every boundary; with noise speckle hides the rest; least squares "
     "blur both. The fit of each tissue alone keeps the anatomy, which it was given, and leaves thin parts out.",
     caption=f"Head M0, axial plane, {1e3 * step:.3g} mm: the counterpart of Fig. 2 a, b, e, f. "
     "All columns right of the second have noise.",
