@@ -79,7 +79,7 @@ def dl_ept(
     ] = "positive",
     unwrap: Annotated[bool, typer.Option("--unwrap", help="unwrap the phase first (scikit-image)")] = False,
     network: Annotated[
-        list[Path] | None, typer.Option(help="trained network file; again for the other quantity")
+        list[Path] | None, typer.Option(help="another network file than the chapter's; again for the other quantity")
     ] = None,
     tissue: Annotated[
         Path | None, typer.Option(help="image with tissue contrast, NIfTI, for networks that take one")

@@ -40,7 +40,8 @@ class Request:
     helmholtz : HelmholtzChoice
         Of the method ``helmholtz``.
     networks : tuple of Path
-        Of the method ``network``: one file for each quantity.
+        Of the method ``network``: one file for each quantity; by default those that come with the chapter, which take
+        the tissue image where one is given.
     tissue : Path, optional
         NIfTI of an image with tissue contrast, for networks that take one.
     unwrap : bool
@@ -67,8 +68,6 @@ class Request:
     def __post_init__(self) -> None:
         require_choice("method", self.method, METHODS)
         require_choice("time_dependence", self.time_dependence, TIME_DEPENDENCES)
-        if self.method == "network" and not self.networks:
-            raise ValueError("The method 'network' needs a network file: give --network FILE, once for each quantity.")
         if self.method != "network" and (self.networks or self.tissue is not None):
             raise ValueError(
                 f"A network or tissue image is given, but the method is {self.method!r}: give --method network."

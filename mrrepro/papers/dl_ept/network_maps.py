@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from mrrepro.papers.dl_ept.apply import Reconstruction, doubts
 from mrrepro.papers.dl_ept.measured_maps import Edges, MeasuredMaps
 from mrrepro.papers.dl_ept.network_files import NetworkFileSettings, SliceNetwork, read_slice_network
+from mrrepro.papers.dl_ept.shipped import shipped_files
 from mrrepro.runs.files import sha256_of
 
 FREQUENCY_WARNING, FREQUENCY_LIMIT = 0.01, 0.1
@@ -39,7 +40,7 @@ class MapNetwork(Protocol):
 
 
 def network_maps(paths: Sequence[Path], measured: MeasuredMaps) -> Reconstruction:
-    """Estimate each quantity for which a file is given.
+    """Estimate each quantity for which a file is given; without any, both by the networks of the chapter.
 
     Raises
     ------
@@ -49,7 +50,8 @@ def network_maps(paths: Sequence[Path], measured: MeasuredMaps) -> Reconstructio
     """
     if measured.magnitude is None:
         raise ValueError("The networks take the magnitude too: give it, or take --method helmholtz.")
-    networks = [read_slice_network(path) for path in paths]
+    chosen = paths or shipped_files("mask" if measured.tissue is None else "tissue")
+    networks = [read_slice_network(path) for path in chosen]
     quantities = [each.trained.quantity for each in networks]
     if len(set(quantities)) < len(quantities):
         raise ValueError(f"Each network file must give another quantity, but they give {', '.join(quantities)}.")
