@@ -70,7 +70,7 @@ from mrrepro.solvers.volume_integral import solve_scattering
 run = open_run("dl_ept", "01_maxwell_in_a_head", DlEptSettings, globals())
 simulation = run.settings.simulation
 coil = simulation.coil()
-steps = [factor * simulation.voxel_size for factor in (1.25, 1.5, 2.0, 2.5)]
+steps = [factor * simulation.voxel_size for factor in (1.25, 1.5, 1.75, 2.0)]
 
 # %% [markdown]
 # ## Symbols
