@@ -58,6 +58,7 @@ from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.tissues import tissue_properties
 
+# %%
 run = open_run("dl_ept", "02_database", DlEptSettings, globals())
 bodies, simulation = run.settings.bodies, run.settings.simulation
 voxel_size = simulation.voxel_size

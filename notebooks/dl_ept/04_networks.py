@@ -61,6 +61,7 @@ from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("dl_ept", "04_networks", DlEptSettings, globals())
 recorded = recorded_runs("demo")
 

@@ -148,7 +148,7 @@ def test_every_decided_claim_is_in_the_ledger():
     from mrrepro.papers.dl_ept.evidence import _CLAIMS
     from mrrepro.runs.ledger import Ledger
 
-    entries = Ledger.of("dl_ept").entries
+    entries = Ledger("dl_ept").entries
     attempted = {
         name.removeprefix("dl_ept.claim.")
         for name, entry in entries.items()
