@@ -51,6 +51,19 @@ def test_a_warning_goes_to_the_standard_error(scan, tmp_path):
     assert "--time-dependence" in result.stderr
 
 
+def test_without_a_file_the_networks_of_the_chapter_are_taken(scan, tmp_path):
+    result = apply(scan, tmp_path / "mask", "--method", "network")
+    assert result.exit_code == 0, result.output
+    assert _networks(tmp_path / "mask") == ["mask_conductivity.safetensors", "mask_permittivity.safetensors"]
+    result = apply(scan, tmp_path / "tissue", "--method", "network", "--tissue", scan.magnitude)
+    assert result.exit_code == 0, result.output
+    assert _networks(tmp_path / "tissue") == ["tissue_conductivity.safetensors", "tissue_permittivity.safetensors"]
+
+
+def _networks(folder: Path) -> list[str]:
+    return sorted(re.findall(r"\w+\.safetensors", (folder / "b1_report.json").read_text()))
+
+
 def test_help_names_what_can_be_chosen():
     text = " ".join(run("apply", "dl_ept", "--help").output.replace("│", " ").split())
     choices = ("axis_noise_robust", "savitzky_golay_ellipsoid", "smoothed_noise_robust", "savitzky_golay_cuboid")
@@ -125,7 +138,6 @@ OPTIONS = {
     "fit by another kernel": (("--boundaries", "fit", "--kernel", "axis_noise_robust"), "128e6", "fits a quadratic"),
     "fit with three": (("--boundaries", "fit", "--size", "7x7x3"), "128e6", "at least 5"),
     "time dependence": (("--time-dependence", "minus"), "128e6", "time_dependence must be one of"),
-    "no network": (("--method", "network"), "128e6", "give --network FILE"),
     "network unasked": (("--network", "sigma.safetensors"), "128e6", "give --method network"),
     "missing network": (("--method", "network", "--network", "none.safetensors"), "128e6", "There is no network file"),
 }
