@@ -49,7 +49,7 @@ class UnitRangeNormalization(nn.Module):
         scaled = []
         for number, volume in enumerate(volumes):
             ordered = volume.flatten().sort().values
-            low, high = (ordered[int(round(float(q) * (ordered.numel() - 1)))] for q in self.quantiles)
+            low, high = (ordered[round(float(q) * (ordered.numel() - 1))] for q in self.quantiles)
             if not bool(high > low):
                 raise ValueError(f"volumes must have contrast, but image {number} is {low.item():g} nearly throughout.")
             scaled.append(((volume - low) / (high - low)).clamp(0.0, 1.0))

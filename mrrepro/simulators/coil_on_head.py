@@ -7,7 +7,7 @@ alone. Both are meant for upright heads in RAS axes; they are good to several mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
@@ -104,7 +104,7 @@ class CoilChoice:
     position: str = "C3"
     gap: float = 10e-3
     angle: float = -np.pi / 4
-    coil: FigureEight = FigureEight()
+    coil: FigureEight = field(default_factory=FigureEight)
 
 
 def scalp_site(

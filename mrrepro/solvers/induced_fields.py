@@ -1,4 +1,4 @@
-"""Electric fields that changing magnetic fields induce in a head, from conductivity volumes: many sources in one call."""
+"""Electric fields that changing magnetic fields induce in a head of given conductivity: many sources in one call."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _BLUR = 1e-3
 
 Array = np.ndarray[Any, Any]
 Boundary = Callable[[Array, float], Array]
-"""From the depth of each voxel's centre inside the inner sphere [m] and the voxel size [m] to its conductivity [S/m]."""
+"""From the depth of each voxel's centre inside the inner sphere and the voxel size [m] to the conductivity [S/m]."""
 
 
 def binary(depth: Array, voxel_size: float) -> Array:

@@ -61,19 +61,20 @@ def deviations_from_table(frequency: float = FREQUENCY) -> dict[str, float]:
 
 
 def largest_cole_cole_deviation() -> float:
-    """Largest deviation [S/m] over the ten tissues that the model does give; the table has two digits after the point."""
+    """Largest deviation [S/m] over the ten tissues that the model does give; the table rounds to 0.01 S/m."""
     return max(abs(value) for tissue, value in deviations_from_table().items() if tissue not in NOT_COLE_COLE)
 
 
-def by_label(column: Mapping[str, float], tissues: Sequence[str]) -> Float64[np.ndarray, labels]:
-    """Conductivity by label: air (label 0) is 0, label n is the n-th of ``tissues``.
+def by_label(column: Mapping[str, float], tissues: Sequence[str]) -> Float64[np.ndarray, " labels"]:
+    """Conductivity [S/m] by label, the position of a tissue in ``tissues``; that of air is 0.
 
     Raises
     ------
     ValueError
         If the column lacks a tissue.
     """
-    unknown = [tissue for tissue in tissues if tissue not in column]
+    values = {"air": 0.0, **column}
+    unknown = [tissue for tissue in tissues if tissue not in values]
     if unknown:
         raise ValueError(f"the column lacks {', '.join(unknown)}; it has {', '.join(column)}.")
-    return np.array([0.0, *(column[tissue] for tissue in tissues)])
+    return np.array([values[tissue] for tissue in tissues])
