@@ -29,7 +29,7 @@ HAND_KNOB = (-42e-3, -13e-3, 66e-3)
 """Middle of the hand motor area [m, MNI]: Section IV-B of the source."""
 
 _TAIL = 0.001
-Point = Float64[np.ndarray, 3]
+Point = Float64[np.ndarray, "3"]
 
 
 @dataclass(frozen=True)
