@@ -171,9 +171,11 @@ def _lens_over_eye(entry: Entry) -> float:
 
 def _two_at_once(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     one, two = sweeps.heads("maps", "maps"), sweeps.heads("maps_of_two", "maps")
-    values = [np.mean([map_error(b) - map_error(a) for a, b in zip(*pair, strict=True)]) for pair in zip(one, two,
-                                                                                                  strict=True)]  # fmt: skip
-    return mean_over("relative error of A with V = 2 minus with V = 1", [float(v) for v in values]), len(one[0])
+    values = []
+    for first, second in zip(one, two, strict=True):
+        changes = [map_error(b) - map_error(a) for a, b in zip(first, second, strict=True)]
+        values.append(float(np.mean(changes)))
+    return mean_over("relative error of A with V = 2 minus with V = 1", values), len(one[0])
 
 
 def scanner_means(entry: Entry, tissue: str) -> Values:
@@ -220,9 +222,8 @@ def excess_loss(sweeps: RecordedSweeps, direction: str, variant: str) -> Values:
 def _neck_and_axial(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     ratios = {}
     for variant in ("neck", "headline"):
-        losses = {direction: np.array(excess_loss(sweeps, direction, variant)) for direction in ("axial", "sagittal",
-                                                                                                 "coronal")}  # fmt: skip
-        ratios[variant] = losses["axial"] / (0.5 * (losses["sagittal"] + losses["coronal"]))
+        axial, *others = (np.array(excess_loss(sweeps, each, variant)) for each in ("axial", "sagittal", "coronal"))
+        ratios[variant] = axial / np.mean(others, axis=0)
     name = "excess loss of the axial network over the mean of the others, with minus without a neck in the labels alone"
     return mean_over(name, list(ratios["neck"] - ratios["headline"])), 1
 

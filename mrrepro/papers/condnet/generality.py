@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from mrrepro.metrics.conductivity_maps import relative_map_error, summary_of
 from mrrepro.papers.condnet.estimation import MAPS, read_maps
-from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_heads
+from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_fractions, read_heads
 from mrrepro.papers.condnet.maps import conductivity_maps
 from mrrepro.papers.condnet.scanners import (
     LENS,
@@ -25,7 +25,6 @@ from mrrepro.papers.condnet.scanners import (
 from mrrepro.papers.condnet.settings import CondNetSettings, ImageSettings
 from mrrepro.papers.condnet.stages import TRAININGS, trained_networks
 from mrrepro.papers.condnet.table1 import COLUMN_A
-from mrrepro.phantoms.head import tissue_fractions
 from mrrepro.phantoms.head_tissues import TISSUE_LABELS
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
@@ -64,7 +63,7 @@ def other_scanners(context: StageContext[GeneralitySelection]) -> None:
     document: dict[str, Any] = {"variants": [TRAINED.name, *(variant.name for variant in VARIANTS)], "heads": []}
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for number, head in enumerate(context.progress(heads, description="scanners")):
-        fractions = tissue_fractions(head.person.source, head.person.number, head.voxel_size)
+        fractions = read_fractions(context.inputs[HEADS.name], number)
         middle = head.labels.shape[2] // 2
         entries = [_measured(head, head.images, maps[number][0])]
         slices = [(head.images[..., middle], maps[number][0][..., middle])]
@@ -110,7 +109,7 @@ def unseen_objects(context: StageContext[GeneralitySelection]) -> None:
     entries: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     for number, head in enumerate(context.progress(heads, description="unseen")):
-        fractions = tissue_fractions(head.person.source, head.person.number, head.voxel_size)
+        fractions = read_fractions(context.inputs[HEADS.name], number)
         lens = lens_share(head) * fractions[TISSUE_LABELS["vitreous_humour"]]
         tumour = tumour_share(head) * fractions[TISSUE_LABELS["white_matter"]]
         ideal = TRAINED.ideal_images(fractions)

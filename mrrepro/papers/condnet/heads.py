@@ -127,8 +127,8 @@ def people(settings: HeadSettings, seed: int) -> tuple[list[Person], list[Person
 
 def image_person(
     person: Person, settings: HeadSelection, variant: ScannerVariant, generator: np.random.Generator
-) -> HeadWithImages:
-    """Build a head and image it."""
+) -> tuple[HeadWithImages, Float32[np.ndarray, "tissue x y z"]]:
+    """Build a head and image it; the part of each voxel that every tissue fills comes with it."""
     size = settings.heads.voxel_size_mm * 1e-3
     head = build_head(person.source, person.number, size)
     fractions = tissue_fractions(person.source, person.number, size)
@@ -137,7 +137,7 @@ def image_person(
     images = variant.ideal_images(fractions)
     images[:, :, :, below(affine, head.labels.shape, settings.images.images_end_below_mm)] = 0.0
     noisy = with_receive_effects(images, size, settings.images.snr, settings.images.bias, generator)
-    return HeadWithImages(head.name, person, head.labels, fractions.max(axis=0) > PURE, noisy, affine)
+    return HeadWithImages(head.name, person, head.labels, fractions.max(axis=0) > PURE, noisy, affine), fractions
 
 
 def below(affine: Float[np.ndarray, "4 4"], shape: tuple[int, ...], depth_mm: float) -> slice:
@@ -155,7 +155,7 @@ def make_heads(context: StageContext[HeadSelection]) -> None:
     everyone += [("testing", n, person) for n, person in enumerate(testing)]
     for group, number, person in context.progress(everyone, description="heads"):
         generator = np.random.default_rng(context.derived_seed(f"{group} {number}"))
-        made = image_person(person, context.settings, TRAINED, generator)
+        made, fractions = image_person(person, context.settings, TRAINED, generator)
         key = f"{group}_{number}"
         arrays |= {
             f"{key}_labels": made.labels,
@@ -163,6 +163,8 @@ def make_heads(context: StageContext[HeadSelection]) -> None:
             f"{key}_images": made.images.astype(np.float16),
             f"{key}_affine": made.affine,
         }
+        if group == "testing":
+            arrays[f"{key}_fractions"] = np.round(255.0 * fractions).astype(np.uint8)
         document[group].append({"key": key, "name": made.name, "person": asdict(person)})
     write_arrays(context.workspace / "heads.npz", **arrays)
     write_json(context.workspace / "heads.json", document)
@@ -182,6 +184,12 @@ def read_heads(artifact: Artifact, group: str) -> list[HeadWithImages]:
         )
         for entry in artifact.json("heads.json")[group]
     ]
+
+
+def read_fractions(artifact: Artifact, number: int) -> Float32[np.ndarray, "tissue x y z"]:
+    """Part of each voxel of a test head that every tissue fills, to 1 in 255."""
+    stored = artifact.arrays("heads.npz")[f"testing_{number}_fractions"]
+    return stored.astype(np.float32) / np.float32(255.0)
 
 
 def label_map_checksums(settings: CondNetSettings) -> dict[str, str]:

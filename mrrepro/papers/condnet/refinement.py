@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,10 +10,17 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from mrrepro.metrics.electric_fields import FieldDifference, field_difference, roughness
-from mrrepro.papers.condnet.estimation import MAPS, read_maps
 from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_heads
 from mrrepro.papers.condnet.settings import StimulationSettings
-from mrrepro.papers.condnet.stimulation import Field, StimulationSelection, conductors_of, select, site_on, solutions
+from mrrepro.papers.condnet.stimulation import (
+    FIELDS,
+    Field,
+    StimulationSelection,
+    read_fields,
+    select,
+    site_on,
+    solutions,
+)
 from mrrepro.papers.condnet.table1 import COLUMN_A, by_label
 from mrrepro.phantoms.head import Head, build_head
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
@@ -22,33 +30,38 @@ from mrrepro.simulators.tms_coil import PlacedCoil
 
 
 def refine(context: StageContext[StimulationSelection]) -> None:
-    """Fields of the maps against a solution on a finer grid of the same head, and the solver's own error."""
+    """Fields of the maps against a finer solution, in the first and the last test head; the solver's error in one."""
     settings, factor = context.settings.stimulation, context.settings.evaluation.refinement
-    heads, maps = read_heads(context.inputs[HEADS.name], "testing"), read_maps(context.inputs[MAPS.name])
+    heads, fields = read_heads(context.inputs[HEADS.name], "testing"), read_fields(context.inputs[FIELDS.name])
     entries = []
-    for number, head in enumerate(context.progress(heads, description="refined")):
+    for number in context.progress(sorted({0, len(heads) - 1}), description="refined"):
+        head = heads[number]
         coil = site_on(head, settings.position).coil(settings.choice())
         fine = build_head(head.person.source, head.person.number, head.voxel_size / factor)
         truth = coarsened(fine_field(fine, coil, settings), fine, head, factor)
-        cortex = head.mask("grey_matter")
-        conductors = conductors_of(head, maps[number][0], settings)
-        fields = {
-            name: next(solutions(conductor, head.affine, [coil], settings)).field
-            for name, conductor in conductors.items()
-        }
-        entry: dict[str, Any] = {"name": head.name, "another_anatomy": head.person.another_anatomy, "errors": {}}
-        for name, field in fields.items():
-            entry["errors"][name] = {
-                where: asdict(field_difference(field, truth, region))
-                for where, region in (("cortex", cortex), ("brain", head.brain))
-            }
-            entry["errors"][name]["roughness"] = roughness(field, cortex)
-        entry["roughness_of_refined"] = roughness(truth, cortex)
-        entry["between_maps"] = asdict(field_difference(fields["estimated"], fields["uniform"], head.brain))
+        entry = against_truth(fields[number], truth, head)
         if number == 0:
-            entry["solver_alone"] = asdict(solver_error(head, coil, fields["uniform"], settings, factor))
+            alone = solver_error(head, coil, fields[number]["uniform"], settings, factor)
+            entry["solver_alone"] = asdict(alone)
         entries.append(entry)
     write_json(context.workspace / "refined.json", {"factor": factor, "heads": entries})
+
+
+def against_truth(fields: Mapping[str, Field], truth: Field, head: HeadWithImages) -> dict[str, Any]:
+    """Each map's field against the finer solution in cortex and brain, and the two maps' fields against each other."""
+    cortex, errors = head.mask("grey_matter"), {}
+    for name, field in fields.items():
+        errors[name] = {
+            where: asdict(field_difference(field, truth, region))
+            for where, region in (("cortex", cortex), ("brain", head.brain))
+        }
+    return {
+        "name": head.name,
+        "another_anatomy": head.person.another_anatomy,
+        "errors": errors,
+        "roughness": {name: roughness(field, cortex) for name, field in {**fields, "refined": truth}.items()},
+        "between_maps": asdict(field_difference(fields["estimated"], fields["uniform"], head.brain)),
+    }
 
 
 def fine_field(fine: Head, coil: PlacedCoil, settings: StimulationSettings) -> Field:
@@ -98,4 +111,4 @@ def solver_error(
     return field_difference(field, blocks, head.brain)
 
 
-REFINED = Stage("condnet/refined", refine, select, inputs=(HEADS, MAPS))
+REFINED = Stage("condnet/refined", refine, select, inputs=(HEADS, FIELDS))

@@ -166,11 +166,12 @@ class CondNetSettings:
             return replace(
                 paper,
                 heads=HeadSettings(training=4, testing=3, drawn_testing=2, voxel_size_mm=2.0),
-                training=replace(fast, epochs=10.0, epochs_of_two=5.0),
+                training=replace(fast, epochs=8.0, epochs_of_two=3.0),
+                evaluation=EvaluationSettings(angles=4, gaps_mm=(6.0, 12.0)),
             )
         return replace(
             paper,
-            heads=HeadSettings(training=1, testing=2, drawn_testing=1, voxel_size_mm=8.0),
+            heads=HeadSettings("folded", training=1, testing=2, drawn_testing=1, voxel_size_mm=8.0),
             network=replace(paper.network, depth=4),
             training=replace(fast, epochs=40.0, epochs_of_two=10.0, validations=4),
             stimulation=replace(paper.stimulation, gap_mm=30.0, blur_mm=8.0),

@@ -17,6 +17,7 @@ from mrrepro.papers.condnet.estimation import MAPS, read_maps
 from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_heads
 from mrrepro.papers.condnet.settings import CondNetSettings, EvaluationSettings, HeadSettings, StimulationSettings
 from mrrepro.papers.condnet.table1 import COLUMN_A
+from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.simulators.coil_on_head import HAND_KNOB, BrainFrame, CoilChoice, Point, scalp_site
@@ -221,34 +222,43 @@ def wrong_by_half(field: Field, other: Field, region: Bool[np.ndarray, "x y z"])
 
 
 def sweep_coil(context: StageContext[StimulationSelection]) -> None:
-    """Hot spot by uniform and estimated conductivity over angle and gap, in the first and the last test head."""
+    """Hot spot by uniform and estimated conductivity over angle and gap, in the last test head."""
     settings, sizes = context.settings.stimulation, context.settings.evaluation
-    heads, maps = read_heads(context.inputs[HEADS.name], "testing"), read_maps(context.inputs[MAPS.name])
+    head = read_heads(context.inputs[HEADS.name], "testing")[-1]
+    estimate = read_maps(context.inputs[MAPS.name])[-1][0]
     angles = settings.choice().angle + math.pi * np.arange(sizes.angles) / sizes.angles
-    document: dict[str, Any] = {"angles": angles.tolist(), "gaps_mm": list(sizes.gaps_mm), "heads": []}
-    for number in context.progress(sorted({0, len(heads) - 1}), description="coil"):
-        head = heads[number]
-        site, cortex = site_on(head, settings.position), head.mask("grey_matter")
-        conductors = conductors_of(head, maps[number][0], settings)
-        coils = [
-            site.coil(replace(settings.choice(), angle=float(angle), gap=gap * 1e-3))
-            for gap in sizes.gaps_mm
-            for angle in angles
-        ]
-        spots, strengths = [], []
-        for name in ("uniform", "estimated"):
-            for found in solutions(conductors[name], head.affine, coils, settings):
-                spots.append(hot_spot(found.field, cortex, head.affine))
-                strengths.append(float(np.percentile(magnitude(found.field)[cortex], 99.0)))
-        shape = (2, len(sizes.gaps_mm), len(angles))
-        document["heads"].append(
-            {
-                "name": head.name,
-                "hot_spots": np.array(spots).reshape(*shape, 3).tolist(),
-                "strengths": np.array(strengths).reshape(shape).tolist(),
-            }
-        )
+    site, cortex = site_on(head, settings.position), head.mask("grey_matter")
+    conductors = conductors_of(head, estimate, settings)
+    coils = [
+        site.coil(replace(settings.choice(), angle=float(angle), gap=gap * 1e-3))
+        for gap in sizes.gaps_mm
+        for angle in angles
+    ]
+    spots, strengths = [], []
+    for name in ("uniform", "estimated"):
+        found = solutions(conductors[name], head.affine, coils, settings)
+        for one in context.progress(found, len(coils), f"coil, {name}"):
+            spots.append(hot_spot(one.field, cortex, head.affine))
+            strengths.append(float(np.percentile(magnitude(one.field)[cortex], 99.0)))
+    shape = (2, len(sizes.gaps_mm), len(angles))
+    document = {
+        "name": head.name,
+        "angles": angles.tolist(),
+        "gaps_mm": list(sizes.gaps_mm),
+        "conductors": ["uniform", "estimated"],
+        "hot_spots": np.array(spots).reshape(*shape, 3).tolist(),
+        "strengths": np.array(strengths).reshape(shape).tolist(),
+    }
     write_json(context.workspace / "coil_sweep.json", document)
+
+
+def read_fields(artifact: Artifact) -> list[dict[str, Field]]:
+    """Fields [V/m] of each test head by conductor, to three digits."""
+    found: dict[int, dict[str, Field]] = {}
+    for key, array in artifact.arrays("fields.npz").items():
+        _, number, name = key.split("_", 2)
+        found.setdefault(int(number), {})[name] = array.astype(np.float32)
+    return [found[number] for number in sorted(found)]
 
 
 def select(settings: CondNetSettings) -> StimulationSelection:
