@@ -17,6 +17,7 @@ from mrrepro.phantoms.brain_images import sha256_of
 from mrrepro.phantoms.head import build_head, tissue_fractions
 from mrrepro.phantoms.head_label_maps import label_map_files
 from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, HEAD_TISSUES, labels_of
+from mrrepro.phantoms.mni152_head import mni152_maps
 from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
@@ -192,10 +193,12 @@ def read_fractions(artifact: Artifact, number: int) -> Float32[np.ndarray, "tiss
     return stored.astype(np.float32) / np.float32(255.0)
 
 
-def label_map_checksums(settings: CondNetSettings) -> dict[str, str]:
-    """sha256 of the label maps of a folder; the simulated heads depend on code alone."""
-    if settings.heads.source in SIMULATED:
+def data_checksums(settings: CondNetSettings) -> dict[str, str]:
+    """sha256 of the template or of the label maps that the heads are made from; drawn heads need none."""
+    if settings.heads.source == "folded":
         return {}
+    if settings.heads.source == "mni152":
+        return {path.name: sha256_of(path) for path in mni152_maps()}
     return {path.name: sha256_of(path) for path in label_map_files(Path(settings.heads.source))}
 
 
@@ -203,5 +206,5 @@ HEADS = Stage(
     "condnet/heads",
     make_heads,
     select=lambda settings: HeadSelection(settings.heads, settings.images),
-    data=label_map_checksums,
+    data=data_checksums,
 )
