@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from mrrepro.phantoms.cranial_cavity import cranial_cavity
 from mrrepro.phantoms.head_layers import HeadFrame, HeadProportions, grow_head
-from mrrepro.phantoms.head_tissues import TISSUE_LABELS
+from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, TISSUE_LABELS, labels_of
 from mrrepro.phantoms.label_volume import LabelVolume
 from mrrepro.phantoms.solid_shapes import Axes, Field, blend, ellipsoid, normalised, sparse_axes, tube
 
@@ -29,12 +29,12 @@ FINEST = 1.0
 CORTEX = 2.7
 """Mean thickness of the cortex [mm]: 2.5 (Fischl and Dale, PNAS 97, 11050 (2000)) and some partial volume."""
 
-FOLD_WAVELENGTH = 22.0
-"""Of the random field on the surface [mm]: sulci come every half of it."""
+FOLD_WAVELENGTH = 15.0
+"""Of the random field on the surface [mm]. Sulci lie where it is zero: a line meets one every 0.87 wavelengths."""
 
 _STREAM = 7340033
 _REFERENCE_HALVES = (70.0, 88.0, 68.0)
-_LATTICE, _LATTICE_STEP = 72, 3.0
+_LATTICE, _LATTICE_STEP = 96, 2.5
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def folded_template(number: int, voxel_size: float) -> LabelVolume:
     frame = HeadFrame.of(x + offset[0], y + offset[1], z + offset[2], person.proportions)
     labels = grow_head(brain, cavity, frame)
     affine = np.diag([1e-3 * spacing] * 3 + [1.0])
-    affine[:3, 3] = 1e-3 * np.array([x[0], y[0], z[0]])
+    middle = spacing * np.array(ndimage.center_of_mass(np.isin(labels, labels_of(BRAIN_TISSUES))))
+    affine[:3, 3] = -1e-3 * middle
     return LabelVolume(labels, affine)
 
 
@@ -100,7 +101,7 @@ def _brain(axes: Axes, spacing: float, person: _Person) -> tuple[UInt8[np.ndarra
     labels = np.zeros(cavity.shape, dtype=np.uint8)
     surface = normalised(outline, spacing)
     hemisphere = np.maximum(surface, 1.0 - np.abs(x))
-    folds, wall = _folds(axes, spacing, person)
+    folds, wall = _folds(axes, surface, spacing, person)
     sylvian = _sylvian(unit)
     # distance from a point of the hemisphere to the nearest pial surface: outline, sulcal walls, Sylvian fissure
     bottom = person.depth * (0.75 + 0.35 * np.tanh(wall)) + hemisphere
@@ -127,7 +128,7 @@ def _cerebrum(unit: Axes) -> Field:
     return blend(upper, temporal, 7.0)
 
 
-def _folds(axes: Axes, spacing: float, person: _Person) -> tuple[Field, Field]:
+def _folds(axes: Axes, surface: Field, spacing: float, person: _Person) -> tuple[Field, Field]:
     """Return the distance to the nearest sulcal wall [mm], and a slower field by which depths vary."""
     x, y, z = axes
     noise = _band_limited(person.folds)
@@ -136,7 +137,7 @@ def _folds(axes: Axes, spacing: float, person: _Person) -> tuple[Field, Field]:
     core = (0.33 * person.halves[0] * side, np.clip(y, -0.62 * person.halves[1], 0.6 * person.halves[1]), 0.0 * z)
     ray = [axis - start for axis, start in zip(axes, core, strict=True)]
     length = np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2) + 1e-3
-    reach = 46.0
+    reach = np.maximum(length - surface, 10.0)  # to the outline, as rays meet it at nearly right angles
     point = [start + reach * part / length for start, part in zip(core, ray, strict=True)]
     bent = np.stack([np.broadcast_to(p, length.shape) for p in point])
     bent = bent + 0.12 * (length - reach) * np.array([0.3, 1.0, -0.5], dtype=np.float32)[:, None, None, None]

@@ -102,7 +102,7 @@ def _skull_thickness(frame: HeadFrame) -> Field:
     temporal = bump(sides, (70, 5, -8), (18, 28, 18))
     frontal = bump(sides, (0, 78, -18), (22, 14, 12))
     occipital = bump(sides, (0, -108, -15), (18, 18, 14))
-    vault: Field = frame.proportions.skull - 2.8 * temporal + 4.5 * frontal + 2.5 * occipital
+    vault: Field = frame.proportions.skull - 2.8 * temporal + 3.5 * frontal + 2.5 * occipital
     return vault
 
 
@@ -112,12 +112,12 @@ def _outer_surface(skull_surface: Field, frame: HeadFrame) -> Field:
     scalp = frame.proportions.scalp + 3.0 * bump(sides, (72, 22, -28), (16, 22, 20))
     surface = skull_surface - scalp
     face = ellipsoid(sides, (0, 8, -70), (77, 66, 62), 2.6)
-    neck = ellipsoid(sides, (0, -38, -90), (66, 62, 50), 2.3)
+    neck = ellipsoid(sides, (0, -40, -90), (68, 66, 52), 2.4)
     surface = blend(blend(surface, face, 14.0), neck, 14.0)
-    bridge = tube(sides, [(0, 74, -34), (0, 76 + 12 * nose, -62), (0, 66 + 12 * nose, -80)], [8.0, 12.0, 20.0])
-    brow = tube(sides, [(14, 73, -24), (38, 65, -25)], [7.0, 7.0])
+    bridge = tube(sides, [(0, 72, -34), (0, 73 + 12 * nose, -64), (0, 64 + 12 * nose, -80)], [8.0, 12.0, 20.0])
+    brow = tube(sides, [(12, 72, -24), (38, 64, -26)], [7.0, 7.0])
     cheek = ellipsoid(sides, (44, 48, -60), (18, 17, 14))
-    for feature, width in ((brow, 8.0), (cheek, 10.0), (bridge, 8.0)):
+    for feature, width in ((brow, 14.0), (cheek, 12.0), (bridge, 8.0)):
         surface = blend(surface, feature, width)
     socket = ellipsoid(sides, (34, 76, -40), (13, 8, 9))
     surface = -blend(-surface, socket, 6.0)
@@ -178,6 +178,7 @@ def _add_sinuses(labels: Labels, free: Bool[np.ndarray, "x y z"], frame: HeadFra
     )
     _paint(labels, free & (np.minimum(nose, ethmoid) < 0), "mucous_tissue")
     for cave, lining in lined:
+        _paint(labels, free & (cave < lining + 1.6), "bone_cortical")
         _paint(labels, free & (cave < lining), "mucous_tissue")
         _paint(labels, free & (cave < 0), "air")
     turbinate = 6.5 + 2.6 * np.sin((z + 75) * (2 * np.pi / 13.0))
@@ -219,7 +220,7 @@ def _fill_cavity(labels: Labels, brain: Labels, cavity: Field, frame: HeadFrame)
     soft = np.isin(labels, labels_of(("csf", "grey_matter"))) & inside
     falx = soft & (np.abs(x) < half) & (z > 0.0) & (cavity > -(20.0 + 0.15 * (70.0 - y)))
     _paint(labels, falx, "dura")
-    reach = max(1, round(1.5 / frame.spacing))
+    reach = max(1, round(1.0 / frame.spacing))
     cerebellum = ndimage.binary_dilation(labels == TISSUE_LABELS["cerebellum"], iterations=reach)
     cerebrum = np.isin(labels, labels_of(("grey_matter", "white_matter")))
     near = ndimage.binary_dilation(cerebrum & (y < -30), iterations=reach)

@@ -19,7 +19,7 @@ from mrrepro.phantoms.cranial_cavity import cranial_cavity
 from mrrepro.phantoms.head_layers import HeadFrame, HeadProportions, grow_head
 from mrrepro.phantoms.head_tissues import TISSUE_LABELS
 from mrrepro.phantoms.label_volume import LabelVolume
-from mrrepro.phantoms.solid_shapes import Field, ellipsoid, sparse_axes
+from mrrepro.phantoms.solid_shapes import Axes, Field, sparse_axes, tube
 
 MNI152_MIDDLE = (0.0, -0.022, 0.010)
 """Where the middle of the brain lies in MNI coordinates [m]: the centroid of the template's grey and white matter,
@@ -72,32 +72,35 @@ def _on_head_grid(path: Path) -> Float[np.ndarray, "x y z"]:
     return whole
 
 
-def _brain_labels(t1: Field, grey: Field, white: Field, axes: tuple[Field, Field, Field]) -> UInt8[np.ndarray, "x y z"]:
+def _brain_labels(t1: Field, grey: Field, white: Field, axes: Axes) -> UInt8[np.ndarray, "x y z"]:
     surroundings = ndimage.gaussian_filter(t1, 3.0)
     sulcus = (surroundings - t1 > 16.0) & (grey + white < 0.85) & (white < 0.3)
     fluid = (t1 > 0) & ((grey + white < FLUID_BELOW) | sulcus)
     labels = np.zeros(t1.shape, dtype=np.uint8)
     labels[t1 > 0] = TISSUE_LABELS["grey_matter"]
     labels[(t1 > 0) & (white > grey)] = TISSUE_LABELS["white_matter"]
-    x, y, z = axes
-    stem = ellipsoid(axes, (0, -28, -42), (21, 17, 34), 2.4) < 0
-    labels[(labels != 0) & stem & (z < -18)] = TISSUE_LABELS["white_matter"]
-    labels[(labels != 0) & (z < -64) & (np.abs(x) < 14) & (y > -58)] = TISSUE_LABELS["white_matter"]
+    z = axes[2]
+    labels[(labels != 0) & (_brain_stem(axes) < 0) & (z < -16)] = TISSUE_LABELS["white_matter"]
     labels[fluid] = TISSUE_LABELS["csf"]
     labels[_cerebellum(labels, grey + white, axes)] = TISSUE_LABELS["cerebellum"]
     return labels
 
 
-def _cerebellum(labels: UInt8[np.ndarray, "x y z"], brain: Field, axes: tuple[Field, Field, Field]) -> Mask:
+def _brain_stem(axes: Axes) -> Field:
+    """Distance to midbrain, pons and medulla, which the maps count as grey matter for the most part [mm]."""
+    return tube(axes, [(0, -20, -8), (0, -27, -34), (0, -42, -58), (0, -46, -100)], [14.0, 17.0, 9.5, 7.5])
+
+
+def _cerebellum(labels: UInt8[np.ndarray, "x y z"], brain: Field, axes: Axes) -> Mask:
     """Flood the posterior fossa and the rest from seeds; they meet in the fluid under the tentorium."""
     x, y, z = axes
     tentorium = -3.0 - 0.42 * np.abs(x) - 0.25 * np.abs(y + 55.0)
-    behind = y + 40.0 + 0.25 * np.maximum(z + 30.0, -30.0)
-    below = (z < tentorium - 5.0) & (behind < -3.0) & (y > -95) & (np.abs(x) < 52)
+    stem = _brain_stem(axes)
     markers = np.zeros(labels.shape, dtype=np.int16)
     tissue = (labels != 0) & (labels != TISSUE_LABELS["csf"])
-    markers[tissue & below] = 1
-    markers[tissue & ((z > tentorium + 6.0) | (behind > 4.0))] = 2
+    fossa = (z < tentorium - 5.0) & (y < -34) & (y > -95) & (np.abs(x) < 52)
+    markers[tissue & fossa & (stem > 3.0)] = 1
+    markers[tissue & ((z > tentorium + 6.0) | (stem < -1.0) | ((y > -27) & (np.abs(x) > 25)))] = 2
     part = (slice(None), slice(0, 140), slice(0, 120))
     cost = np.clip(255.0 * (1.0 - brain[part]), 0, 255).astype(np.uint8)
     found = np.zeros(labels.shape, dtype=bool)
