@@ -51,11 +51,12 @@ from matplotlib import pyplot as plt
 
 from mrrepro.papers.condnet import plots, table1
 from mrrepro.papers.condnet.heads import HEADS, read_heads
-from mrrepro.papers.condnet.scanners import RELAXATION, TRAINED
+from mrrepro.papers.condnet.scanners import TRAINED
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
+from mrrepro.simulators.head_images import head_relaxation
 from mrrepro.tissues import TISSUES, tissue_properties
 
 run = open_run("condnet", "01_tissues_and_heads", CondNetSettings, globals())
@@ -73,7 +74,12 @@ run = open_run("condnet", "01_tissues_and_heads", CondNetSettings, globals())
 # Below: the model at 10 kHz beside both columns of Table I. Column B collects values that other simulations use.
 
 # %%
-NAMES = {"grey_matter": "gm", "white_matter": "wm", "mucous_tissue": "mucous_tissue", "vitreous_humour": "vitreous_humor"}
+NAMES = {
+    "grey_matter": "gm",
+    "white_matter": "wm",
+    "mucous_tissue": "mucous_tissue",
+    "vitreous_humour": "vitreous_humor",
+}
 rows = []
 for tissue, printed in table1.COLUMN_A.items():
     ours = tissue_properties(tissue, table1.FREQUENCY).conductivity
@@ -164,15 +170,15 @@ show(
 #
 # Each tissue has a proton density, a T1 and a T2, and the signal equations of a spoiled gradient echo (T1-weighted) and
 # a spin echo (T2-weighted) give its brightness. A voxel is the mean over the tissues that fill it (*partial volume*), a
-# smooth field makes the receiver uneven, and noise is added in both channels before the magnitude is taken.
+# smooth field makes the receiver uneven, and noise is added in both channels before the magnitude is taken. Persons differ a
+# little in every T1 and T2.
 
 # %%
-rows = []
-for tissue in HEAD_TISSUES[1:]:
-    t1_weighted, t2_weighted = TRAINED.signals(RELAXATION[tissue])
-    entry = RELAXATION[tissue]
-    rows.append({"tissue": tissue.replace("_", " "), "PD": entry.proton_density, "T1 at 3 T [s]": entry.t1_at_3,
-                 "T2 [s]": entry.t2, "T1-weighted": t1_weighted, "T2-weighted": t2_weighted})  # fmt: skip
+tissues, rows = head_relaxation(3.0), []
+for tissue, signals in zip(HEAD_TISSUES[1:], TRAINED.signals(tissues).T[1:], strict=True):
+    entry = tissues[tissue]
+    rows.append({"tissue": tissue.replace("_", " "), "PD": entry.proton_density, "T1 at 3 T [s]": entry.t1,
+                 "T2 [s]": entry.t2, "T1-weighted": signals[0], "T2-weighted": signals[1]})  # fmt: skip
 show_table(rows, caption="Tissues, and their signals relative to white matter.", name="tab-signals")
 
 # %% tags=["hide-input"]

@@ -162,7 +162,8 @@ worst = median_error(scores[-1])
 names = ", ".join(t.replace("_", " ") for t in MAIN_TISSUES)
 show_text(
     f"Over {names} the largest error of a median in {head.name} is {worst:.1f} %: "
-    + ("within" if worst <= 15 else "beyond") + " the 15 % that were to be reached."
+    + ("within" if worst <= 15 else "beyond")
+    + " the 15 % that were to be reached."
     if np.isfinite(worst)
     else f"At this scale not every one of {names} fills a voxel of {head.name}: nothing is judged here."
 )

@@ -11,17 +11,9 @@ from scipy import ndimage
 
 from mrrepro.metrics.conductivity_maps import relative_map_error, summary_of
 from mrrepro.papers.condnet.estimation import MAPS, read_maps
-from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_fractions, read_heads
+from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_fractions, read_heads, tissues_of
 from mrrepro.papers.condnet.maps import conductivity_maps
-from mrrepro.papers.condnet.scanners import (
-    LENS,
-    RELAXATION,
-    TRAINED,
-    TUMOUR,
-    VARIANTS,
-    Relaxation,
-    with_receive_effects,
-)
+from mrrepro.papers.condnet.scanners import LENS, TRAINED, TUMOUR, VARIANTS, Tissues, with_receive_effects
 from mrrepro.papers.condnet.settings import CondNetSettings, ImageSettings
 from mrrepro.papers.condnet.stages import TRAININGS, trained_networks
 from mrrepro.papers.condnet.table1 import COLUMN_A
@@ -29,6 +21,7 @@ from mrrepro.phantoms.head_tissues import TISSUE_LABELS
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.simulators.coil_on_head import BrainFrame, Point
+from mrrepro.simulators.head_images import Relaxation
 
 ROI_TISSUES = ("csf", "vitreous_humour", "fat", "grey_matter", "mucous_tissue", "skin", "bone_cortical", "white_matter")
 """Table V, in its order."""
@@ -69,9 +62,10 @@ def other_scanners(context: StageContext[GeneralitySelection]) -> None:
         slices = [(head.images[..., middle], maps[number][0][..., middle])]
         for place, variant in enumerate(VARIANTS):
             generator = np.random.default_rng(context.derived_seed(f"variant {place} of head {number}"))
-            ideal = variant.sliced(variant.ideal_images(fractions), head.voxel_size)
             settings = context.settings.images
-            images = with_receive_effects(ideal, head.voxel_size, settings.snr, settings.bias, generator)
+            ideal = variant.ideal_images(fractions, tissues_of(head.person, variant, settings))
+            sliced = variant.sliced(ideal, head.voxel_size)
+            images = with_receive_effects(sliced, head.as_head, settings.snr, settings.bias, generator)
             estimate = conductivity_maps(networks, images, context.device)[0]
             entries.append(_measured(head, images, estimate))
             slices.append((images[..., middle], estimate[..., middle]))
@@ -112,12 +106,13 @@ def unseen_objects(context: StageContext[GeneralitySelection]) -> None:
         fractions = read_fractions(context.inputs[HEADS.name], number)
         lens = lens_share(head) * fractions[TISSUE_LABELS["vitreous_humour"]]
         tumour = tumour_share(head) * fractions[TISSUE_LABELS["white_matter"]]
-        ideal = TRAINED.ideal_images(fractions)
-        for tissue, share, replaced in ((LENS, lens, "vitreous_humour"), (TUMOUR, tumour, "white_matter")):
-            ideal = with_inclusion(ideal, share, tissue, replaced)
-        generator = np.random.default_rng(context.derived_seed(f"head {number}"))
         settings = context.settings.images
-        images = with_receive_effects(ideal, head.voxel_size, settings.snr, settings.bias, generator)
+        tissues = tissues_of(head.person, TRAINED, settings)
+        ideal = TRAINED.ideal_images(fractions, tissues)
+        for tissue, share, replaced in ((LENS, lens, "vitreous_humour"), (TUMOUR, tumour, "white_matter")):
+            ideal = with_inclusion(ideal, share, tissue, tissues[replaced], tissues)
+        generator = np.random.default_rng(context.derived_seed(f"head {number}"))
+        images = with_receive_effects(ideal, head.as_head, settings.snr, settings.bias, generator)
         estimate, without = conductivity_maps(networks, images, context.device)[0], maps[number][0]
         entry: dict[str, Any] = {"name": head.name}
         eye = head.mask("vitreous_humour") & (lens == 0.0)
@@ -138,10 +133,11 @@ def with_inclusion(
     ideal: Float32[np.ndarray, "2 x y z"],
     share: Share,
     tissue: Relaxation,
-    replaced: str,
+    replaced: Relaxation,
+    tissues: Tissues,
 ) -> Float32[np.ndarray, "2 x y z"]:
     """Ideal images with a part of each voxel's ``replaced`` tissue made another one."""
-    new, old = (np.array(TRAINED.signals(each), np.float32) for each in (tissue, RELAXATION[replaced]))
+    new, old = (TRAINED.signals_of(each, tissues).astype(np.float32) for each in (tissue, replaced))
     return ideal + (new - old)[:, None, None, None] * share
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from mrrepro.papers.condnet.scanners import TRAINED, ScannerVariant, with_receive_effects
+from mrrepro.papers.condnet.scanners import TRAINED, ScannerVariant, Tissues, with_receive_effects
 from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, ImageSettings
 from mrrepro.papers.condnet.table1 import by_label
 from mrrepro.phantoms.brain_images import sha256_of
-from mrrepro.phantoms.head import build_head, tissue_fractions
+from mrrepro.phantoms.head import Head, build_head, tissue_fractions
 from mrrepro.phantoms.head_label_maps import label_map_files
 from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, HEAD_TISSUES, labels_of
 from mrrepro.phantoms.mni152_head import mni152_maps
@@ -28,6 +28,7 @@ PURE = 0.999
 SIMULATED = ("mni152", "folded")
 _PEOPLE_A_SEED = 1000
 _FIRST_TEST = 500
+_TISSUE_STREAM = 20200127
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class HeadWithImages:
     def voxel_size(self) -> float:
         """Edge of a voxel [m]."""
         return float(self.affine[0, 0])
+
+    @property
+    def as_head(self) -> Head:
+        """The labels on their grid."""
+        x, y, z = (float(place) - 0.5 * self.voxel_size for place in self.affine[:3, 3])
+        return Head(self.labels, self.voxel_size, (x, y, z), self.name)
 
     @property
     def head(self) -> Bool[np.ndarray, "x y z"]:
@@ -135,10 +142,16 @@ def image_person(
     fractions = tissue_fractions(person.source, person.number, size)
     affine = head.affine_mm() * 1e-3
     affine[3, 3] = 1.0
-    images = variant.ideal_images(fractions)
+    images = variant.ideal_images(fractions, tissues_of(person, variant, settings.images))
     images[:, :, :, below(affine, head.labels.shape, settings.images.images_end_below_mm)] = 0.0
-    noisy = with_receive_effects(images, size, settings.images.snr, settings.images.bias, generator)
+    noisy = with_receive_effects(images, head, settings.images.snr, settings.images.bias, generator)
     return HeadWithImages(head.name, person, head.labels, fractions.max(axis=0) > PURE, noisy, affine), fractions
+
+
+def tissues_of(person: Person, variant: ScannerVariant, images: ImageSettings) -> Tissues:
+    """Relaxation of a person's tissues at the scanner's field, the same person at any field."""
+    generator = np.random.default_rng([_TISSUE_STREAM, *person.source.encode(), person.number])
+    return variant.tissues_of(images.tissue_spread, generator)
 
 
 def below(affine: Float[np.ndarray, "4 4"], shape: tuple[int, ...], depth_mm: float) -> slice:

@@ -41,6 +41,9 @@ class ImageSettings:
     """What the scanner does to the images."""
 
     snr: float = setting(30.0, "signal of white matter over the noise's sd in each image", low=1, high=1000)
+    tissue_spread: float = setting(
+        0.03, "persons differ: sd of the logarithm of T1 and T2 of each tissue", low=0, high=0.5
+    )
     bias: float = setting(
         0.05, "sd of the logarithm of the bias field; the paper corrects it, so this is what is left", low=0, high=1
     )

@@ -48,9 +48,7 @@ COLUMN_B: Mapping[str, float] = MappingProxyType(
 )
 """Column B, "typical values from computational studies" [S/m]; the second volume conductor."""
 
-LENS = ColeCole(
-    4.0, (42.0, 1500.0, 2.0e5, 4.0e7), (7.958, 79.577, 159.155, 15.915), (0.10, 0.10, 0.10, 0.00), 0.300
-)
+LENS = ColeCole(4.0, (42.0, 1500.0, 2.0e5, 4.0e7), (7.958, 79.577, 159.155, 15.915), (0.10, 0.10, 0.10, 0.00), 0.300)
 """The lens of the eye (cortex), which is none of the 13 tissues; Gabriel's report of 1996, appendix C."""
 
 FREQUENCY = 10e3
