@@ -162,14 +162,14 @@ class CondNetSettings:
         paper = cls()
         if scale == "paper":
             return paper
-        fast = replace(paper.training, learning_rate=2e-3, decay_from=0.0, validations=12)
+        fast = replace(paper.training, learning_rate=1e-2, decay_from=0.0, validations=12)
         if scale == "colab":
-            return replace(paper, training=replace(fast, epochs=20.0, epochs_of_two=10.0))
+            return replace(paper, training=replace(fast, learning_rate=4e-3, epochs=20.0, epochs_of_two=10.0))
         if scale == "demo":
             return replace(
                 paper,
-                heads=HeadSettings(training=4, testing=3, drawn_testing=2, voxel_size_mm=2.0),
-                training=replace(fast, epochs=8.0, epochs_of_two=3.0),
+                heads=HeadSettings(training=4, testing=2, drawn_testing=1, voxel_size_mm=2.0),
+                training=replace(fast, epochs=6.0, epochs_of_two=3.0),
                 evaluation=EvaluationSettings(angles=4, gaps_mm=(6.0, 12.0)),
             )
         return replace(
