@@ -57,7 +57,7 @@ from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.simulators.head_images import head_relaxation
-from mrrepro.tissues import TISSUES, tissue_properties
+from mrrepro.tissues import tissue_properties
 
 run = open_run("condnet", "01_tissues_and_heads", CondNetSettings, globals())
 
@@ -81,6 +81,8 @@ NAMES = {
     "vitreous_humour": "vitreous_humor",
 }
 rows = []
+
+# %%
 for tissue, printed in table1.COLUMN_A.items():
     ours = tissue_properties(tissue, table1.FREQUENCY).conductivity
     verdict = run.record(f"condnet.table1.a.{NAMES.get(tissue, tissue)}", ours, basis="none needed",
@@ -90,6 +92,8 @@ for tissue, printed in table1.COLUMN_A.items():
         {"tissue": tissue.replace("_", " "), "Table I, A": f"{printed:.3f}", "Gabriel, 10 kHz": f"{ours:.4f}"}
         | {"agrees": agrees, "Table I, B": f"{table1.COLUMN_B[tissue]:.3f}"}
     )
+
+# %%
 show_table(rows, caption="Conductivity [S/m]: the paper's values and the Cole-Cole model.", name="tab-cole-cole")
 
 # %%
@@ -98,9 +102,12 @@ _ = run.record("condnet.discussion.lens_reference", lens, basis="none needed", b
 off = [tissue.replace("_", " ") for tissue in table1.NOT_COLE_COLE]
 skin = [tissue_properties(tissue, 1e5).conductivity for tissue in ("mucous_tissue", "skin")]
 show_text(
-    f"Ten of thirteen values are the model's. **{', '.join(off)}** are not: the model gives {rows[7]['Gabriel, 10 kHz']} "
-    f"for grey matter and far less for mucosa (our stand-in is wet skin, which reaches {skin[0]:.3f} S/m at 100 kHz) and "
-    f"for dry skin. The network is trained with what is printed; the register of deviations says so. The lens of the eye, "
+    f"Ten of thirteen values are the model's. **{', '.join(off)}** are not: the model gives "
+    f"{rows[7]['Gabriel, 10 kHz']} "
+    f"for grey matter and far less for mucosa (our stand-in is wet skin, which reaches {skin[0]:.3f} S/m at 100 "
+    "kHz) and "
+    "for dry skin. The network is trained with what is printed; the register of deviations says so. The lens "
+    "of the eye, "
     f"which the paper compares with in its discussion, has {lens:.3f} S/m."
 )
 
@@ -126,16 +133,16 @@ show(
 # %% [markdown]
 # ## Heads of 13 tissues
 #
-# A *training* head is a deformed person of the template, with skull, scalp and face grown around the brain. *Test* heads
-# are other such persons, and **drawn** heads: a folded cortex on an ellipsoidal brain that shares nothing with the
-# template. Only the latter tell whether the network has learned images or one anatomy.
+# A *training* head is a deformed person of the template, with skull, scalp and face grown around the brain. *Test*
+# heads are other such persons, and **drawn** heads: a folded cortex on an ellipsoidal brain that shares nothing with
+# the template. Only the latter tell whether the network has learned images or one anatomy.
 
 # %%
 made = run.make(HEADS)
 training, testing = read_heads(made, "training"), read_heads(made, "testing")
 rows = [
-    {"head": head.name, "for": group, "voxels": " x ".join(map(str, head.labels.shape)), "edge [mm]": 1e3 * head.voxel_size,
-     "another anatomy": "yes" if head.person.another_anatomy else "no"}
+    {"head": head.name, "for": group, "voxels": " x ".join(map(str, head.labels.shape)),
+     "edge [mm]": 1e3 * head.voxel_size, "another anatomy": "yes" if head.person.another_anatomy else "no"}
     for group, heads in (("training", training), ("testing", testing))
     for head in heads
 ]  # fmt: skip
@@ -159,7 +166,8 @@ names = [name.replace("_", " ") for name in HEAD_TISSUES[1:]]
 figure.legend(handles, names, loc="outside right center", fontsize=8, frameon=False)
 show(
     figure,
-    alt="Axial, sagittal and coronal slices of three heads in 13 colours: two persons of the template with a brain of "
+    alt="Axial, sagittal and coronal slices of three heads in 13 colours: two persons of the template with a "
+    "brain of "
     "natural gyri, and a drawn one whose cortex winds regularly.",
     caption="Labels of a training head, a test head of the same template, and a drawn test head.",
     name="fig-heads",
@@ -170,8 +178,8 @@ show(
 #
 # Each tissue has a proton density, a T1 and a T2, and the signal equations of a spoiled gradient echo (T1-weighted) and
 # a spin echo (T2-weighted) give its brightness. A voxel is the mean over the tissues that fill it (*partial volume*), a
-# smooth field makes the receiver uneven, and noise is added in both channels before the magnitude is taken. Persons differ a
-# little in every T1 and T2.
+# smooth field makes the receiver uneven, and noise is added in both channels before the magnitude is taken. Persons
+# differ a little in every T1 and T2.
 
 # %%
 tissues, rows = head_relaxation(3.0), []
@@ -196,7 +204,8 @@ show(
         dict(zip(titles, (signal, (plots.SIGNAL, 0.0, 5.0), sigma, sigma), strict=True)),
         {"conductivity A": plots.CONDUCTIVITY_LABEL, "conductivity B": plots.CONDUCTIVITY_LABEL},
     ),
-    alt="Slices of a drawn head in four columns: a T1-weighted image with bright white matter, a T2-weighted one with "
+    alt="Slices of a drawn head in four columns: a T1-weighted image with bright white matter, a T2-weighted "
+    "one with "
     "bright fluid, and two maps of conductivity, bright in the fluid around the brain and in the eyes.",
     caption="Images of a test head and the two conductors of Table I. Colours are spaced by the square root.",
     name="fig-images",

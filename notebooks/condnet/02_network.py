@@ -1,3 +1,26 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # The network and its three trainings
 #
@@ -12,8 +35,9 @@
 #
 # **Time.** Seconds at `smoke`, two to three minutes at `demo`; `paper` is laid out for a large GPU and not yet timed.
 #
-# **Limits.** Rate, initialisation and augmentation are not in the paper. The rate at `paper` is the optimiser's default;
-# at the other scales it is twice that and falls to zero along half a cosine, because the trainings are shorter.
+# **Limits.** Rate, initialisation and augmentation are not in the paper. The rate at `paper` is the optimiser's
+# default; at the other scales it is twice that and falls to zero along half a cosine, because the trainings are
+# shorter.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -41,10 +65,11 @@ recorded = RecordedSweeps("demo")
 # %% [markdown]
 # ## Table II, resolved
 #
-# With $U$ images, $V$ conductors and depth $I$: encoder $i$ of each image has $2^{i+1}$ filters of $R \times R$ and halves the
-# slice; a deconvolution brings the deepest features to the hub; from there each conductor's track convolves
-# ($S \times S$, $2^{i+2}$ filters), doubles the slice, and makes *maps* ($T \times T$, a sigmoid), which are joined with the
-# encoders' features of that level. The last map is the normalised conductivity. The printed table cannot be built:
+# With $U$ images, $V$ conductors and depth $I$: encoder $i$ of each image has $2^{i+1}$ filters of $R \times R$ and
+# halves the slice; a deconvolution brings the deepest features to the hub; from there each conductor's track convolves
+# ($S \times S$, $2^{i+2}$ filters), doubles the slice, and makes *maps* ($T \times T$, a sigmoid), which are joined
+# with the encoders' features of that level. The last map is the normalised conductivity. The printed table cannot be
+# built:
 
 # %%
 show_table(
@@ -67,21 +92,23 @@ expected = table_sizes(design, side)
 weights = sum(parameter.numel() for parameter in network.parameters())
 show_text(
     f"The network of this run has {weights} weights, as the table's formulas say ({table_parameter_count(design)}); "
-    f"{sum(sizes[name] == size for name, size in expected.items())} of {len(expected)} layer outputs have the table's "
+    f"{sum(sizes[name] == size for name, size in expected.items())} of {len(expected)} layer outputs have the "
+    "table's "
     f"size, and over four designs with other $U$, $V$, $I$ and kernels {table2_mismatches():.0f} do not."
 )
 
 # %% [markdown]
 # ## A cross-entropy for numbers
 #
-# The target $t \in [0, 1 - \tau]$ is the conductivity over the largest of the table, times $1 - \tau$ with $\tau = 0.1$; the
-# output $p \in (0, 1)$ is a sigmoid. The loss is
+# The target $t \in [0, 1 - \tau]$ is the conductivity over the largest of the table, times $1 - \tau$ with $\tau =
+# 0.1$; the output $p \in (0, 1)$ is a sigmoid. The loss is
 #
 # $$ -t \ln p - (1 - t) \ln (1 - p), $$
 #
 # whose minimum over $p$ lies at $p = t$, so the mean of the output is unbiased. But the minimum is the entropy of $t$
 # and not zero: what is to be watched is the *excess* over it. Its curvature at $p = t$ is $1 / (t (1 - t))$: an error
-# of given size weighs most where $t$ is near 0, as in bone and fat, or near 1. That is one difference to a squared error.
+# of given size weighs most where $t$ is near 0, as in bone and fat, or near 1. That is one difference to a squared
+# error.
 # <!-- typed: 0.1: tau of the paper -->
 
 # %% tags=["hide-input"]
@@ -95,7 +122,8 @@ panel.set(xlabel="output p", ylabel="excess loss [nat]", ylim=(0, 1))
 panel.legend(fontsize=8)
 show(
     figure,
-    alt="Four curves of loss against output, each zero at its target. Those of small targets are steep to the left of "
+    alt="Four curves of loss against output, each zero at its target. Those of small targets are steep to the "
+    "left of "
     "it and rise slowly to the right; the one at half of the range is symmetric.",
     caption="Cross-entropy above its minimum, for four targets.",
     name="fig-cross-entropy",
@@ -127,7 +155,8 @@ panel.set(xlabel="epoch", ylabel="loss above the entropy [nat]")
 panel.legend(fontsize=8, title="validation; faint: training")
 show(
     figure,
-    alt="Loss over epochs on a logarithmic axis for sagittal, coronal and axial slices: all fall steeply in the first "
+    alt="Loss over epochs on a logarithmic axis for sagittal, coronal and axial slices: all fall steeply in "
+    "the first "
     "epoch and slowly afterwards, and validation follows training.",
     caption="Training and validation loss of the three directions (the counterpart of the paper's Fig. 4).",
     name="fig-losses",
@@ -174,8 +203,8 @@ record_claims(run, recorded.claims(), ["neck_disturbs_axial"])
 # ```{solution} ex-unbiased
 # :class: dropdown
 # The expected loss is linear in $t$, so its minimum is at $p = \mathrm{E}\,t = q t_1 + (1 - q) t_2$: the mean. The map
-# is smooth where the images are ambiguous. A segmentation takes one of the two and is wrong in the fraction
-# $\min(q, 1 - q)$ of such voxels, by the full contrast.
+# is smooth where the images are ambiguous. A segmentation takes one of the two and is wrong in the fraction $\min(q, 1
+# - q)$ of such voxels, by the full contrast.
 # ```
 #
 # ```{exercise} One direction

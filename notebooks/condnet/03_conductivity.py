@@ -1,20 +1,43 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Conductivity without segmentation
 #
-# **The claim.** The estimated conductivity fluctuates little around the values of the training, changes smoothly at tissue
-# boundaries as if convolved with a Gaussian, and two conductors can be had at once (sections II and IV-A, Figs. 2 and 5
-# to 9 of {cite}`rashed2020`).
+# **The claim.** The estimated conductivity fluctuates little around the values of the training, changes smoothly at
+# tissue boundaries as if convolved with a Gaussian, and two conductors can be had at once (sections II and IV-A, Figs.
+# 2 and 5 to 9 of {cite}`rashed2020`).
 #
 # **What you will be able to do.** Tell a good estimate from an unbiased one; measure smoothness; set controls that a
 # network which had learned one anatomy by heart would fail.
 #
-# **Success** is, on anatomies that are no warp of a training head, a median within 15 % of the trained value in regions of
-# CSF, white and grey matter.
+# **Success** is, on anatomies that are no warp of a training head, a median within 15 % of the trained value in regions
+# of CSF, white and grey matter.
 #
 # **Time.** Half a minute at `demo` after the trainings of the page before, and two minutes for those of two conductors.
 #
-# **Limits.** The truth is the uniform map that was trained towards: whether a *smoother* map is nearer to a living head's
-# conductivity cannot be seen here. [The page on stimulation](05_stimulation.ipynb) asks whether its field is.
+# **Limits.** The truth is the uniform map that was trained towards: whether a *smoother* map is nearer to a living
+# head's conductivity cannot be seen here. [The page on stimulation](05_stimulation.ipynb) asks whether its field is.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -48,8 +71,8 @@ voxel_mm, at = 1e3 * head.voxel_size, plots.middle_of(head.brain)
 # %% [markdown]
 # ## From slices to a volume
 #
-# Each direction's network maps all its slices; $L_* = \tfrac13 (L_a + L_s + L_c)$ is the mean (eq. 2), and
-# $C = \max_n \sigma_n \, L_* / (1 - \tau)$ the conductivity (eq. 3). Below, a test head that is no warp of any training head.
+# Each direction's network maps all its slices; $L_* = \tfrac13 (L_a + L_s + L_c)$ is the mean (eq. 2), and $C = \max_n
+# \sigma_n \, L_* / (1 - \tau)$ the conductivity (eq. 3). Below, a test head that is no warp of any training head.
 
 # %% tags=["hide-input"]
 signal, sigma = (plots.SIGNAL, 0.0, 1.6), (plots.CONDUCTIVITY, 0.0, plots.LARGEST_SHOWN)
@@ -58,7 +81,8 @@ ranges = {"T1-weighted": signal, "T2-weighted": (plots.SIGNAL, 0.0, 5.0), "unifo
 bars = {"uniform": plots.CONDUCTIVITY_LABEL, "CondNet": plots.CONDUCTIVITY_LABEL}
 show(
     plots.slice_rows(columns, at, voxel_mm, ranges, bars),
-    alt="Axial, sagittal and coronal slices of a drawn head: both images, the uniform conductivity with sharp steps, and "
+    alt="Axial, sagittal and coronal slices of a drawn head: both images, the uniform conductivity with sharp "
+    "steps, and "
     "the network's, which shows the same layers and folds with softer edges.",
     caption="A held-out anatomy (the counterpart of the paper's Fig. 6). Colours are spaced by the square root.",
     name="fig-maps",
@@ -72,7 +96,8 @@ for panel, volume, title in zip(axes, (uniform, estimate), ("uniform", "CondNet"
     panel.set_title(title)
 show(
     figure,
-    alt="Two renderings of the same head from the front left with the front left upper quarter cut away: skin, skull, "
+    alt="Two renderings of the same head from the front left with the front left upper quarter cut away: skin, "
+    "skull, "
     "bright fluid and folded brain in the cut, crisp with uniform tissues and softer with the network's.",
     caption="The head with a quarter cut away (the counterpart of the paper's Fig. 5).",
     name="fig-rendering",
@@ -81,8 +106,9 @@ show(
 # %% [markdown]
 # ## Profiles: a Gaussian convolution?
 #
-# The paper reads its smooth profiles as Gaussian convolutions of the uniform ones. That is a statement with a number: blur
-# the uniform map with the best Gaussian and ask which share of the estimate's variance inside the head it explains.
+# The paper reads its smooth profiles as Gaussian convolutions of the uniform ones. That is a statement with a number:
+# blur the uniform map with the best Gaussian and ask which share of the estimate's variance inside the head it
+# explains.
 
 # %% tags=["hide-input"]
 figure, axes = plt.subplots(2, 3, figsize=(10, 4.6), layout="constrained", sharex="col")
@@ -101,34 +127,39 @@ axes[1, 0].set_ylabel("σ, magnified")
 axes[0, 0].legend(fontsize=8)
 show(
     figure,
-    alt="Three profiles through the head, each at full and at magnified scale: the uniform map jumps between levels; the "
+    alt="Three profiles through the head, each at full and at magnified scale: the uniform map jumps between "
+    "levels; the "
     "network's follows with rounded corners and misses thin fluid layers in part.",
     caption="Conductivity along central lines (the counterpart of the paper's Figs. 2 and 7).",
     name="fig-profiles",
 )
 
 # %%
+rows = [
+    {
+        "head": entry["name"],
+        "another anatomy": "yes" if entry["another_anatomy"] else "no",
+        "relative error": map_error(entry),
+        "boundary gradient": entry["conductors"][0]["gradient_ratio"],
+        "best blur [mm]": entry["conductors"][0]["blur_voxels"] * voxel_mm,
+        "explains": entry["conductors"][0]["blur_explains"],
+    }
+    for entry in scores
+]
+
+# %%
 show_table(
-    [
-        {
-            "head": entry["name"],
-            "another anatomy": "yes" if entry["another_anatomy"] else "no",
-            "relative error": map_error(entry),
-            "boundary gradient": entry["conductors"][0]["gradient_ratio"],
-            "best blur [mm]": entry["conductors"][0]["blur_voxels"] * voxel_mm,
-            "explains": entry["conductors"][0]["blur_explains"],
-        }
-        for entry in scores
-    ],
-    caption="Estimated against uniform conductivity: relative L2 error in the head, mean gradient at tissue boundaries "
-    "over that of the uniform map, and the best Gaussian blur with the variance that it explains.",
+    rows,
+    caption="Estimated against uniform conductivity: relative L2 error in the head, mean gradient at tissue "
+    "boundaries over that of the uniform map, and the best Gaussian blur with the variance that it explains.",
     name="tab-maps",
 )
 
 # %% [markdown]
 # ## Regions of one tissue
 #
-# Voxels that one tissue fills, in the held-out anatomies. The fluid around the brain is thin: few voxels are full of it.
+# Voxels that one tissue fills, in the held-out anatomies. The fluid around the brain is thin: few voxels are full of
+# it.
 
 # %%
 tissues = scores[-1]["conductors"][0]["tissues"]
@@ -137,6 +168,8 @@ for tissue, found in tissues.items():
     error = 100 * (found["median"] / COLUMN_A[tissue] - 1)
     rows.append({"tissue": tissue.replace("_", " "), "trained": COLUMN_A[tissue], "median": found["median"],
                  "error [%]": error, "mean": found["mean"], "sd": found["sd"], "voxels": found["voxels"]})  # fmt: skip
+
+# %%
 show_table(rows, caption=f"Conductivity [S/m] in regions of one tissue of {head.name}.", name="tab-regions")
 
 # %% tags=["hide-input"]
@@ -150,9 +183,11 @@ for panel, chosen in zip(axes, (high, [t for t in tissues if t not in high]), st
     panel.set_ylim(0, None)
 show(
     figure,
-    alt="Boxes of the estimated conductivity for each tissue with a dot at the trained value; brain tissues lie close to "
+    alt="Boxes of the estimated conductivity for each tissue with a dot at the trained value; brain tissues "
+    "lie close to "
     "their dots, thin or dark ones spread more.",
-    caption="Quartiles, median and standard deviation in regions of one tissue; dots: trained values (the counterpart of "
+    caption="Quartiles, median and standard deviation in regions of one tissue; dots: trained values (the "
+    "counterpart of "
     "the paper's Fig. 8).",
     name="fig-boxes",
 )

@@ -26,7 +26,6 @@ MODEL = EccentricSphere(92e-3, 40e-3, 30e-3, 0.1, 2.0)
 
 POLAR = (SurfaceElectrode((0.0, 0.0, 1.0), 1e-3, 0.15), SurfaceElectrode((0.0, 0.0, -1.0), -1e-3, 0.15))
 _SUBDIVISION = 4
-_BLUR = 1e-3
 
 Array = np.ndarray[Any, Any]
 Boundary = Callable[[Array, float], Array]
@@ -51,15 +50,15 @@ def harmonic(depth: Array, voxel_size: float) -> Array:
 
 
 def blurred(depth: Array, voxel_size: float) -> Array:
-    """The binary map convolved with a Gaussian of 1 mm."""
-    return ndimage.gaussian_filter(binary(depth, voxel_size), _BLUR / voxel_size)
+    """The binary map convolved with a Gaussian whose standard deviation is one voxel."""
+    return ndimage.gaussian_filter(binary(depth, voxel_size), 1.0)
 
 
 BOUNDARIES: dict[str, Boundary] = {
     "binary": binary,
     "arithmetic mean": arithmetic,
     "harmonic mean": harmonic,
-    "Gaussian, 1 mm": blurred,
+    "Gaussian, one voxel": blurred,
 }
 """Ways to represent the boundary."""
 
