@@ -169,6 +169,7 @@ class CondNetSettings:
             return replace(
                 paper,
                 heads=HeadSettings(training=4, testing=2, drawn_testing=1, voxel_size_mm=2.0),
+                network=replace(paper.network, depth=5),
                 training=replace(fast, epochs=6.0, epochs_of_two=3.0),
                 evaluation=EvaluationSettings(angles=4, gaps_mm=(6.0, 12.0)),
             )
