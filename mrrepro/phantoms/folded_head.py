@@ -21,7 +21,7 @@ from mrrepro.phantoms.cranial_cavity import cranial_cavity
 from mrrepro.phantoms.head_layers import HeadFrame, HeadProportions, grow_head
 from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, TISSUE_LABELS, labels_of
 from mrrepro.phantoms.label_volume import LabelVolume
-from mrrepro.phantoms.solid_shapes import FAR, Axes, Field, blend, ellipsoid, normalised, sparse_axes, tube
+from mrrepro.phantoms.solid_shapes import Axes, Field, blend, ellipsoid, normalised, sparse_axes, tube
 
 FINEST = 1.0
 """Spacing [mm] at which a head is drawn for voxels up to 1 mm; larger ones are divided into at least three."""
@@ -89,56 +89,42 @@ def folded_template(number: int, voxel_size: float) -> LabelVolume:
 
 def _brain(axes: Axes, spacing: float, person: _Person) -> tuple[UInt8[np.ndarray, "x y z"], Field]:
     """Return the brain's labels and the signed distance to the skull's inner surface [mm]."""
-    unit = _unit(axes, person)
-    cerebrum = _cerebrum(unit)
-    cerebellum = blend(
-        ellipsoid(unit, (23, -43, -46), (31, 27, 25), 2.2, FAR),
-        ellipsoid(unit, (0, -42, -42), (13, 24, 27), reach=FAR),
-        4.0,
-    )
+    x, y, z = axes
+    a, b, c = person.halves
+    unit: Axes = (np.abs(x) * (70.0 / a), y * (88.0 / b), z * (68.0 / c))  # in the frame of the mean brain
+    outline = _cerebrum(unit)
+    cerebellum = ellipsoid(unit, (23, -43, -46), (31, 27, 25), 2.2)
+    vermis = ellipsoid(unit, (0, -42, -42), (13, 24, 27))
+    cerebellum = blend(cerebellum, vermis, 4.0)
     stem = tube(unit, [(0, -6, -16), (0, -6, -32), (0, -16, -60), (0, -24, -110)], [15.0, 16.0, 9.0, 6.5])
-    cavity = cranial_cavity((cerebrum < 0) | (cerebellum < 0) | (stem < 0), spacing, axes[2].ravel() + 10.0)
+    cavity = cranial_cavity((outline < 0) | (cerebellum < 0) | (stem < 0), spacing, z.ravel() + 10.0)
     labels = np.zeros(cavity.shape, dtype=np.uint8)
-    box = ndimage.find_objects((cerebrum < 3.0).astype(np.uint8))[0]
-    part = (axes[0][box[0]], axes[1][:, box[1]], axes[2][:, :, box[2]])
-    labels[box] = _hemispheres(part, cerebrum[box], spacing, person)
-    labels[(stem < 0) & (labels == 0)] = TISSUE_LABELS["white_matter"]
-    folia = 1.1 * np.sin(0.9 * unit[2] + 0.25 * unit[1])
-    labels[(cerebellum + np.maximum(folia, 0.0) < -0.3) & (stem > 0)] = TISSUE_LABELS["cerebellum"]
-    cleft = (np.abs(cerebellum) < 1.2) & (stem > 0)
-    fourth_ventricle = ellipsoid(unit, (0, -24, -42), (5.5, 4.5, 11)) < 0
-    labels[cleft | fourth_ventricle] = TISSUE_LABELS["csf"]
-    return labels, cavity
-
-
-def _unit(axes: Axes, person: _Person) -> Axes:
-    """Coordinates in the frame of the mean brain, mirrored onto the right side [mm]."""
-    x, y, z = (axis * (mean / own) for axis, mean, own in zip(axes, _REFERENCE_HALVES, person.halves, strict=True))
-    return np.abs(x), y, z
-
-
-def _hemispheres(axes: Axes, outline: Field, spacing: float, person: _Person) -> UInt8[np.ndarray, "x y z"]:
-    unit = _unit(axes, person)
     surface = normalised(outline, spacing)
-    hemisphere = np.maximum(surface, 1.0 - np.abs(axes[0]))
-    folds, slow = _folds(axes, surface, spacing, person)
-    # distance to the nearest pial surface: outline, sulcal walls down to their bottom, lateral fissure
-    bottom = person.depth * (0.75 + 0.35 * np.tanh(slow)) + hemisphere
+    hemisphere = np.maximum(surface, 1.0 - np.abs(x))
+    folds, wall = _folds(axes, surface, spacing, person)
+    sylvian = _sylvian(unit)
+    # distance from a point of the hemisphere to the nearest pial surface: outline, sulcal walls, Sylvian fissure
+    bottom = person.depth * (0.75 + 0.35 * np.tanh(wall)) + hemisphere
     pial = np.minimum(-hemisphere, np.hypot(folds, np.maximum(-bottom, 0.0)) - person.sulcus)
-    pial = np.minimum(pial, _sylvian(unit))
-    labels = np.zeros(outline.shape, dtype=np.uint8)
+    pial = np.minimum(pial, sylvian)
     labels[pial > 0] = TISSUE_LABELS["grey_matter"]
     labels[pial > person.cortex] = TISSUE_LABELS["white_matter"]
     _add_deep_structures(labels, unit, person)
-    return labels
+    labels[(stem < 0) & (labels == 0)] = TISSUE_LABELS["white_matter"]
+    folia = 1.1 * np.sin(0.9 * unit[2] + 0.25 * unit[1])
+    labels[(cerebellum + np.maximum(folia, 0.0) < -0.3) & (stem > 0)] = TISSUE_LABELS["cerebellum"]
+    tent = np.abs(cerebellum) < 1.2
+    labels[tent & (stem > 0)] = TISSUE_LABELS["csf"]
+    labels[ellipsoid(unit, (0, -24, -42), (5.5, 4.5, 11)) < 0] = TISSUE_LABELS["csf"]
+    return labels, cavity
 
 
 def _cerebrum(unit: Axes) -> Field:
     """Outline of the cerebrum: an ellipsoid cut flat below, with a temporal lobe on each side."""
-    vault = ellipsoid(unit, (0, 3, 8), (68, 88, 62), 2.2, 40.0)
+    vault = ellipsoid(unit, (0, 3, 8), (68, 88, 62), 2.2)
     floor = -unit[2] - 28.0 - 0.10 * unit[1]
     upper: Field = -blend(-vault, -floor, 14.0)
-    temporal = tube(unit, [(40, 36, -36), (46, 0, -36), (40, -45, -22)], [15.0, 17.5, 15.0], 40.0)
+    temporal = tube(unit, [(40, 36, -36), (46, 0, -36), (40, -45, -22)], [15.0, 17.5, 15.0])
     return blend(upper, temporal, 7.0)
 
 

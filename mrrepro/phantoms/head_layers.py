@@ -18,7 +18,7 @@ from jaxtyping import Bool, UInt8
 from scipy import ndimage
 
 from mrrepro.phantoms.head_tissues import TISSUE_LABELS, labels_of
-from mrrepro.phantoms.solid_shapes import FAR, Axes, Field, Point, blend, bump, ellipsoid, normalised, sparse_axes, tube
+from mrrepro.phantoms.solid_shapes import Axes, Field, Point, blend, bump, ellipsoid, normalised, sparse_axes, tube
 
 Labels = UInt8[np.ndarray, "x y z"]
 
@@ -85,7 +85,7 @@ def grow_head(brain: Labels, cavity: Field, frame: HeadFrame) -> Labels:
     soft = head & (cavity > 0.0) & (depth > frame.proportions.skin)
     _add_face(labels, soft, frame)
     _add_skull(labels, soft, cavity, skull, frame)
-    _add_sinuses(labels, soft & (cavity > 1.5) & (depth > frame.proportions.skin + 2.0), frame)
+    _add_sinuses(labels, soft & (cavity > 1.5), frame)
     _add_eyes(labels, soft & (cavity > 1.0), frame)
     _fill_cavity(labels, brain, cavity, frame)
     _add_vessels(labels, cavity, frame)
@@ -111,19 +111,19 @@ def _outer_surface(skull_surface: Field, frame: HeadFrame) -> Field:
     sides, nose = frame.mirrored(), frame.proportions.nose
     scalp = frame.proportions.scalp + 3.0 * bump(sides, (72, 22, -28), (16, 22, 20))
     surface = skull_surface - scalp
-    face = ellipsoid(sides, (0, 8, -70), (77, 66, 62), 2.6, FAR)
-    neck = ellipsoid(sides, (0, -40, -90), (68, 66, 52), 2.4, FAR)
+    face = ellipsoid(sides, (0, 8, -70), (77, 66, 62), 2.6)
+    neck = ellipsoid(sides, (0, -40, -90), (68, 66, 52), 2.4)
     surface = blend(blend(surface, face, 14.0), neck, 14.0)
-    bridge = tube(sides, [(0, 72, -34), (0, 73 + 12 * nose, -64), (0, 64 + 12 * nose, -80)], [8.0, 12.0, 20.0], FAR)
-    brow = tube(sides, [(12, 72, -24), (38, 64, -26)], [7.0, 7.0], FAR)
-    cheek = ellipsoid(sides, (44, 48, -60), (18, 17, 14), reach=FAR)
+    bridge = tube(sides, [(0, 72, -34), (0, 73 + 12 * nose, -64), (0, 64 + 12 * nose, -80)], [8.0, 12.0, 20.0])
+    brow = tube(sides, [(12, 72, -24), (38, 64, -26)], [7.0, 7.0])
+    cheek = ellipsoid(sides, (44, 48, -60), (18, 17, 14))
     for feature, width in ((brow, 14.0), (cheek, 12.0), (bridge, 8.0)):
         surface = blend(surface, feature, width)
-    socket = ellipsoid(sides, (34, 76, -40), (13, 8, 9), reach=FAR)
+    socket = ellipsoid(sides, (34, 76, -40), (13, 8, 9))
     surface = -blend(-surface, socket, 6.0)
-    rim = tube(sides, [(79, -22, -65), (83, -32, -61), (86, -37, -46), (84, -34, -31), (79, -25, -27)], [3.8] * 5, FAR)
-    shell = tube(sides, [(78, -26, -52), (83, -32, -50), (83, -32, -38), (78, -26, -36)], [3.0] * 4, FAR)
-    return blend(surface, np.minimum(rim, shell), 3.0)
+    x, y, z = sides
+    ear = ellipsoid((x - 0.35 * (-y - 28) - 0.08 * (z + 48), y, z), (80, -30, -48), (4.5, 15, 26))
+    return blend(surface, ear, 3.0)
 
 
 def _fat_thickness(frame: HeadFrame) -> Field:
@@ -140,15 +140,13 @@ def _add_face(labels: Labels, soft: Bool[np.ndarray, "x y z"], frame: HeadFrame)
     _paint(labels, soft & (ellipsoid(sides, (58, 30, -52), (8, 18, 18)) < 0), "fat")
     upper_jaw = ellipsoid(sides, (24, 46, -66), (23, 24, 22), 2.4)
     cheek_bone = blend(
-        ellipsoid(sides, (47, 49, -55), (9, 9, 9), reach=FAR),
-        tube(sides, [(50, 46, -54), (66, 25, -52), (69, -8, -50)], [5.0, 3.2, 3.5], FAR),
+        ellipsoid(sides, (47, 49, -55), (9, 9, 9)),
+        tube(sides, [(50, 46, -54), (66, 25, -52), (69, -8, -50)], [5.0, 3.2, 3.5]),
         4.0,
     )
     jaw = tube(sides, [(52, -4, -56), (52, 4, -70), (50, 14, -90)], [6.0, 5.0, 5.5])
     base = blend(
-        tube(sides, [(52, -26, -42), (16, -8, -42)], [9.0, 7.0], FAR),
-        ellipsoid(sides, (53, -30, -54), (11, 13, 16), reach=FAR),
-        5.0,
+        tube(sides, [(52, -26, -42), (16, -8, -42)], [9.0, 7.0]), ellipsoid(sides, (53, -30, -54), (11, 13, 16)), 5.0
     )
     sphenoid = ellipsoid(sides, (0, 8, -42), (17, 18, 13))
     wing = tube(sides, [(16, 22, -36), (46, 32, -38)], [3.0, 4.0])
@@ -205,8 +203,8 @@ def _add_eyes(labels: Labels, free: Bool[np.ndarray, "x y z"], frame: HeadFrame)
         _paint(labels, free & (strap < 0), "muscle")
     nerve = tube(sides, [(33, 46, -39), (17, 21, -36), (7, 8, -28)], [2.3, 2.3, 2.3])
     _paint(labels, free & (nerve < 0), "white_matter")
-    globe = ellipsoid(sides, (34, 55.5, -39), (11.4, 11.4, 11.4))
-    _paint(labels, free & (globe < 1.0), "muscle")
+    globe = ellipsoid(sides, (34, 57, -39), (12.2, 12.2, 12.2))
+    _paint(labels, free & (globe < 1.2), "muscle")
     _paint(labels, free & (globe < 0), "vitreous_humour")
 
 

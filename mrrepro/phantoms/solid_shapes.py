@@ -1,8 +1,7 @@
 """Signed distances to simple solids, negative inside, and how they are joined.
 
 Lengths in millimetres: these shapes draw anatomy in stereotactic coordinates. Distances of ellipsoids are exact on the
-surface and approximate away from it; those above ``reach`` are given as ``reach``, which is all that painting a solid
-needs. A blend of solids needs a reach of at least its width.
+surface and approximate away from it.
 """
 
 from __future__ import annotations
@@ -12,12 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
-
-NEAR = 4.0
-"""Default reach [mm]."""
-
-FAR = 24.0
-"""Reach of solids that are blended [mm]."""
 
 Field = Float[np.ndarray, "x y z"]
 Axes = tuple[Field, Field, Field]
@@ -30,47 +23,28 @@ def sparse_axes(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> Axes:
     return a[:, None, None], b[None, :, None], c[None, None, :]
 
 
-def ellipsoid(axes: Axes, centre: Point, radii: Point, power: float = 2.0, reach: float = NEAR) -> Field:
+def ellipsoid(axes: Axes, centre: Point, radii: Point, power: float = 2.0) -> Field:
     """Return the distance to a (super)ellipsoid; its power is 2, larger ones tend to a box."""
-    low, high = np.subtract(centre, radii), np.add(centre, radii)
-    box, part = _near(axes, low, high, 1.5 * reach)
-    a, b, c = (np.abs((axis - m) / r) ** power for axis, m, r in zip(part, centre, radii, strict=True))
-    return _placed(axes, box, ((a + b + c) ** (1.0 / power) - 1.0) * min(radii), reach)
+    terms = (np.abs((axis - c) / r) ** power for axis, c, r in zip(axes, centre, radii, strict=True))
+    a, b, c = terms
+    level: Field = ((a + b + c) ** (1.0 / power) - 1.0) * min(radii)
+    return level
 
 
-def tube(axes: Axes, points: Sequence[Point], radii: Sequence[float], reach: float = NEAR) -> Field:
+def tube(axes: Axes, points: Sequence[Point], radii: Sequence[float]) -> Field:
     """Return the distance to a polyline of balls whose radius changes linearly between its points."""
-    if len(points) < 2 or len(points) != len(radii):
-        raise ValueError(f"points and radii must be two or more each, but are {len(points)} and {len(radii)}.")
-    widest = max(radii)
-    box, part = _near(axes, np.min(points, axis=0) - widest, np.max(points, axis=0) + widest, reach)
     best: Field | None = None
     for (start, end), (first, last) in zip(pairwise(points), pairwise(radii), strict=True):
         along = np.subtract(end, start)
-        offsets = [axis - s for axis, s in zip(part, start, strict=True)]
-        share = sum(o * float(d / (along @ along)) for o, d in zip(offsets, along, strict=True))
+        offsets = [axis - s for axis, s in zip(axes, start, strict=True)]
+        share = sum(o * float(d) for o, d in zip(offsets, along, strict=True)) / float(along @ along)
         share = np.clip(share, 0.0, 1.0)
         square = sum((o - share * float(d)) ** 2 for o, d in zip(offsets, along, strict=True))
         distance = np.sqrt(square) - (first + share * (last - first))
         best = distance if best is None else np.minimum(best, distance)
-    assert best is not None
-    return _placed(axes, box, best, reach)
-
-
-def _near(axes: Axes, low: np.ndarray, high: np.ndarray, reach: float) -> tuple[tuple[slice, ...], Axes]:
-    """Return the part of the grid within ``reach`` of a box, and its axes."""
-    box, part = [], []
-    for number, (axis, first, last) in enumerate(zip(axes, low - reach, high + reach, strict=True)):
-        inside = np.flatnonzero((axis.ravel() >= first) & (axis.ravel() <= last))
-        box.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
-        part.append(axis[tuple(box[-1] if other == number else slice(None) for other in range(3))])
-    return tuple(box), (part[0], part[1], part[2])
-
-
-def _placed(axes: Axes, box: tuple[slice, ...], distance: Field, reach: float) -> Field:
-    whole = np.full(np.broadcast_shapes(*(axis.shape for axis in axes)), reach, dtype=np.float32)
-    whole[box] = np.minimum(distance, reach)
-    return whole
+    if best is None:
+        raise ValueError("points must hold at least two points: a tube joins them.")
+    return best
 
 
 def blend(first: Field, second: Field, width: float) -> Field:
