@@ -94,7 +94,7 @@ def cutaway(conductivity: Volume, threshold: float = 0.01) -> Float32[np.ndarray
     nx, ny, nz = solid.shape
     solid[: nx // 2, ny // 2 :, nz // 2 :] = 0.0
     size = max(solid.shape)
-    span = np.linspace(-0.75, 0.75, 2 * size)
+    span = np.linspace(-0.62, 0.62, 2 * size)
     right, up = np.meshgrid(span, span, indexing="xy")
     view = np.array([0.6, -0.7, -0.4])  # from left, front and above, into the head
     view /= np.linalg.norm(view)
