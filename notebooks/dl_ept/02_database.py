@@ -11,6 +11,16 @@
 #     name: python3
 # ---
 
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # The database: 62 bodies in a birdcage
 #
@@ -35,18 +45,20 @@ overrides = {}  # settings by dotted name, e.g. {"simulation.voxel_size_mm": 3.0
 
 # %%
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
-from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 
 from mrrepro.papers.dl_ept import cases, plots
 from mrrepro.papers.dl_ept.database import ANATOMIES, DATABASE, INDEX, read_head
 from mrrepro.papers.dl_ept.experiments import middle_slice
 from mrrepro.papers.dl_ept.network_inputs import add_noise, measurement_of
 from mrrepro.papers.dl_ept.settings import DlEptSettings
+from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.tissues import tissue_properties
 
+# %%
 run = open_run("dl_ept", "02_database", DlEptSettings, globals())
 bodies, simulation = run.settings.bodies, run.settings.simulation
 voxel_size = simulation.voxel_size
@@ -172,8 +184,6 @@ show_text(
 # cGANtissue); with Gaussian noise of the paper's strengths on magnitude and phase.
 
 # %%
-import torch
-
 case = database.arrays("first_M0.npz")
 measured = measurement_of(case, "tissue", "transceive")
 at = middle_slice(case["labels"])
@@ -191,7 +201,7 @@ figure = plots.axial_grid(
     bars=["|B1+| / mean [1]", "transceive phase [rad]", "signal / mean [1]"],
     ranges=[(0.6, 1.4), (-1.0, 1.0), (0.0, 2.0)],
     colours=["viridis", "RdBu_r", "gray"],
-    side=2.6,
+    side=2.0,
 )
 show(
     figure,

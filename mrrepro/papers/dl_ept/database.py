@@ -27,6 +27,9 @@ INDEX = "index.json"
 COARSE, COARSER = "first_coarse", 1.25
 """The first anatomy once more, in voxels larger by this factor."""
 
+FINE, FINER = "first_fine", 0.75
+"""And in smaller ones, for Helmholtz EPT alone."""
+
 
 @dataclass(frozen=True)
 class AnatomySelection:
@@ -64,7 +67,7 @@ def make_anatomies(context: StageContext[AnatomySelection]) -> None:
     """Write the label maps of the three heads, cropped to the head and two voxels of air."""
     sources, size = anatomy_sources(context.settings.data), context.settings.voxel_size_mm * 1e-3
     built = {name: (source, number, size) for name, (source, number) in sources.items()}
-    built[COARSE] = (*sources[FIRST], COARSER * size)
+    built |= {name: (*sources[FIRST], factor * size) for name, factor in ((COARSE, COARSER), (FINE, FINER))}
     for name, wanted in context.progress(built.items(), description="heads"):
         head = build_head(*wanted)
         write_arrays(

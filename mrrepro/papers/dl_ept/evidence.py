@@ -83,9 +83,13 @@ def _sd_ratio(method: str, other: str) -> Callable[[list[Row], str, str], float]
     return lambda rows, t, q: number(table1_row(rows, method, t, q), "sd") / number(table1_row(rows, other, t, q), "sd")
 
 
-def _sd_over_mean(rows: list[Row], tissue: str, quantity: str) -> float:
-    row = table1_row(rows, "helmholtz", tissue, quantity)
-    return number(row, "sd") / abs(number(row, "mean"))
+def _sd_over_mean(runs: RecordedRuns) -> tuple[Statistic, int]:
+    """In the smallest voxels of the run, which are nearest to a scan's."""
+    values = []
+    for document in runs.documents("headline", "helmholtz_voxels", "helmholtz_voxels"):
+        cells = [table1_row(document["rows"], "helmholtz", t, q) for t in VARIED[:2] for q in QUANTITIES]
+        values.append(min(number(row, "sd") / abs(number(row, "mean")) for row in cells))
+    return over_seeds("smallest SD over mean of H-EPT in WM and GM", values), 4
 
 
 def _phantom(
@@ -134,17 +138,17 @@ def _pooled_error(document: Row, group: str) -> float:
     return float(np.mean([document["errors"][group][quantity] for quantity in QUANTITIES]))
 
 
-def _against_headline(
+def _against_reference(
     name: str, variant: str, value: Callable[[Row], float], ratio: bool = False, inverse: bool = False
 ) -> tuple[tuple[str, ...], Builder]:
-    """Value of a variant minus (or over) that of the headline, seed by seed."""
+    """Value of a variant minus (or over) that of the reference of the same length, seed by seed."""
 
     def build(runs: RecordedRuns) -> tuple[Statistic, int]:
-        pair = [runs.documents(v, "mask_networks", "mask_networks") for v in (variant, "headline")]
+        pair = [runs.documents(v, "mask_networks", "mask_networks") for v in (variant, "reference")]
         first, second = (np.array([value(document) for document in each]) for each in (pair[::-1] if inverse else pair))
         return over_seeds(name, first / second if ratio else first - second), 1
 
-    return (variant, "headline"), build
+    return (variant, "reference"), build
 
 
 def tumour_row(document: Row, method: str, region: str, quantity: str, case: str = "with tumour") -> Row:
@@ -234,9 +238,7 @@ def _boundaries(runs: RecordedRuns) -> tuple[Statistic, int]:
 
 
 _CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
-    "hept_sd_exceeds_mean": _over_cells(
-        "smallest SD over mean of H-EPT", _sd_over_mean, min, tissues=("white_matter", "grey_matter")
-    ),
+    "hept_sd_exceeds_mean": (("headline",), _sd_over_mean),
     "hept_mean_within_10_percent": _over_cells(
         "largest error of a mean of H-EPT [%]",
         _relative_error("helmholtz"),
@@ -265,22 +267,22 @@ _CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
     "noise_robust_at_100": _noise("NRMSE at an SNR of 100 over that without noise", 100.0, "inf"),
     "more_noise_robust_than_hept": _noise("the same ratio, cGANmask minus H-EPT", 100.0, "inf", minus="helmholtz"),
     "erroneous_at_snr_20": _noise("NRMSE at an SNR of 20 over that at 100", 20.0, 100.0),
-    "unet_worse_than_gan": _against_headline(
+    "unet_worse_than_gan": _against_reference(
         "NRMSE on the validation phantoms, U-Net minus cGAN", "unet", lambda d: _pooled_error(d, "validation")
     ),
-    "gan_sharper_than_unet": _against_headline(
+    "gan_sharper_than_unet": _against_reference(
         "gradient at boundaries, cGAN over U-Net",
         "unet",
         lambda d: float(d["edge gradient"]["conductivity"]),
         ratio=True,
         inverse=True,
     ),
-    "heavier_weights_help_the_head": _against_headline(
+    "heavier_weights_help_the_head": _against_reference(
         "NRMSE on the test head, heavier minus chosen weights",
         "heavier",
         lambda d: _pooled_error(d, "test head"),
     ),
-    "transceive_phase_suffices": _against_headline(
+    "transceive_phase_suffices": _against_reference(
         "NRMSE with the transceive over that with the transmit phase",
         "transmit_phase",
         lambda d: float(np.mean(d["errors"]["test head"]["conductivity"])),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mrrepro.papers.dl_ept.cases import TUMOUR, TUMOUR_RADIUS, Case, varied_properties
 from mrrepro.papers.dl_ept.settings import BodySettings, SimulationSettings
+from mrrepro.papers.dl_ept.spin_echo import pseudo_spin_echo
 from mrrepro.phantoms.dielectric_body import DielectricBody
 from mrrepro.phantoms.head import Head
 from mrrepro.phantoms.head_tissues import BRAIN_TISSUES
@@ -82,7 +83,7 @@ def simulate_case(
     -------
     tuple
         ``magnitude`` [T for 1 A in a rung], ``transceive_phase`` and ``transmit_phase`` [rad], ``conductivity`` [S/m],
-        ``relative_permittivity`` and ``labels``; facts; E in the body [V/m].
+        ``relative_permittivity``, ``labels``, and ``spin_echo`` as of 3 and 1.5 T; facts; E in the body [V/m].
 
     Raises
     ------
@@ -112,6 +113,8 @@ def simulate_case(
         "conductivity": body.conductivity.astype(np.float32),
         "relative_permittivity": body.relative_permittivity.astype(np.float32),
         "labels": labels,
+        "spin_echo": pseudo_spin_echo(labels, 3.0),
+        "spin_echo_1_5t": pseudo_spin_echo(labels, 1.5),
     }
     facts = {
         "products": found.products,
