@@ -72,6 +72,7 @@ def condnet(
     shape = " x ".join(map(str, grid["shape"]))
     typer.echo(f"{output}: {shape} voxels, head of {report['head_volume_l']:g} l, "
                f"median {report['percentiles']['50']:g} S/m")  # fmt: skip
+    typer.echo(report["no_medical_device"])
 
 
 @app.command("dl_ept")
