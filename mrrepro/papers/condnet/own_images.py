@@ -14,10 +14,12 @@ from scipy import ndimage
 from mrrepro import __version__
 from mrrepro.networks.head_outline import head_outline
 from mrrepro.papers.condnet.maps import conductivity_maps
+from mrrepro.papers.condnet.settings import StimulationSettings
 from mrrepro.papers.condnet.shipped import NO_MEDICAL_DEVICE, read_three, shipped_file
 from mrrepro.runs.files import sha256_of
 from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place, stem_of
 from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.solvers.induced_fields import one_conductor
 from mrrepro.validation import require_range
 
 OUTPUT_VOXEL = 1e-3
@@ -61,7 +63,8 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     """Estimate a conductivity map [S/m] from files and write it with a JSON that says how it was made.
 
     The images are resampled to cubic voxels of the size that the networks were trained with, and the map to 1 mm,
-    axes right, anterior, superior. Outside of the head's outline in the images it is 0.
+    axes right, anterior, superior. It is 0 outside of the head's outline in the images, and where the estimate is below
+    `StimulationSettings.air_below` or not joined to the head.
 
     Returns
     -------
@@ -83,9 +86,10 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     grid = WorldGrid.around(images[0], voxel)
     stack = np.stack([grid.sample(image) for image in images])
     outline = outline_of(stack)
-    coarse = np.where(outline, conductivity_maps(networks, stack)[0], 0.0).astype(np.float32)
+    estimated = np.where(outline, conductivity_maps(networks, stack)[0], 0.0)
+    coarse, head = one_conductor(estimated, StimulationSettings().air_below)
     fine = WorldGrid.around(images[0], OUTPUT_VOXEL)
-    estimate = fine.refined(coarse, outline, grid)
+    estimate = fine.refined(coarse, head, grid)
     report = _report(request, images, receipt, voxel, estimate)
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     content = encode_nifti(request.output, estimate, Placement(fine.affine_mm()), MAP_DESCRIPTION)

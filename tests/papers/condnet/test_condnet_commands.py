@@ -80,7 +80,8 @@ def test_a_map_on_1_mm_from_any_orientation(tmp_path: Path, images: tuple[Path, 
     assert values[90, 102, 90] > 0.0
     report = json.loads((tmp_path / "s.json").read_text())
     assert report["grid"]["network_voxel_mm"] == pytest.approx(8.0)
-    assert report["head_volume_l"] == pytest.approx(HEAD.sum() * 6.0**3 * 1e-6, rel=0.15)
+    # the outline may take in most of a voxel of 8 mm all round: a third of this head's volume
+    assert 0.95 < report["head_volume_l"] / (HEAD.sum() * 6.0**3 * 1e-6) < 1.35
 
 
 def test_images_on_different_grids_are_resampled_and_it_is_said(
@@ -96,7 +97,7 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path, images: tuple[Pa
     flat = write(tmp_path / "flat.nii.gz", np.ones((30, 34)))
     four = write(tmp_path / "four.nii.gz", np.ones((*SHAPE, 2)))
     empty = write(tmp_path / "empty.nii.gz", np.zeros(SHAPE))
-    full = write(tmp_path / "full.nii.gz", 100.0 + PLACE[..., 0])
+    full = write(tmp_path / "full.nii.gz", 100.0 + 0.1 * PLACE[..., 0])
     sheared = affine_of()
     sheared[0, 1] = 3.0
     skewed = write(tmp_path / "skewed.nii.gz", 100.0 * HEAD, sheared)
