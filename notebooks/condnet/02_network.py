@@ -49,9 +49,10 @@ overrides = {}  # settings by dotted name, e.g. {"training.epochs": 2.0, "networ
 import numpy as np
 from matplotlib import pyplot as plt
 
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.networks.condnet import CondNet
 from mrrepro.papers.condnet.checks import measured_sizes, table2_mismatches
-from mrrepro.papers.condnet.evidence import RecordedSweeps, excess_loss, record_claims
+from mrrepro.papers.condnet.evidence import RecordedSweeps, excess_loss
 from mrrepro.papers.condnet.maps import DIRECTIONS
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.stages import TRAININGS
@@ -59,6 +60,7 @@ from mrrepro.papers.condnet.table2 import CONTRADICTIONS, table_parameter_count,
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("condnet", "02_network", CondNetSettings, globals())
 recorded = RecordedSweeps("demo")
 
@@ -189,7 +191,13 @@ if compared:
     show_table(compared, caption="Excess validation loss [nat] by seed (recorded at `demo`).", name="tab-neck")
 
 # %%
-record_claims(run, recorded.claims(), ["neck_disturbs_axial"])
+claims = recorded.claims()
+record_claims(run, claims, ["neck_disturbs_axial"])
+show_table(
+    claim_rows(run, claims, ["neck_disturbs_axial"]),
+    caption="What the recorded runs say of the neck.",
+    name="tab-neck-claim",
+)
 
 # %% [markdown]
 # ## Exercises

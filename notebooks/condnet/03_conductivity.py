@@ -49,9 +49,10 @@ overrides = {}  # settings by dotted name, e.g. {"images.snr": 10.0}
 import numpy as np
 from matplotlib import pyplot as plt
 
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.condnet import plots
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, read_maps
-from mrrepro.papers.condnet.evidence import MAIN_TISSUES, RecordedSweeps, map_error, median_error, record_claims
+from mrrepro.papers.condnet.evidence import MAIN_TISSUES, RecordedSweeps, map_error, median_error
 from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.table1 import COLUMN_A, COLUMN_B
@@ -260,7 +261,13 @@ show(
 # %%
 decided = ["conductivity_near_uniform", "smooth_at_boundaries", "estimate_is_a_blurred_map", "two_conductors_at_once"]
 asked = ["second_conductor_as_good", "held_out_anatomy", "reads_the_image", "beats_the_mean_head", "averaging_helps"]
-record_claims(run, recorded.claims(), [*decided, *asked, "arbitrary_where_no_image", "within_seconds"])
+claims, names = recorded.claims(), [*decided, *asked, "arbitrary_where_no_image", "within_seconds"]
+record_claims(run, claims, names)
+show_table(
+    claim_rows(run, claims, names),
+    caption="What decides each claim, over the test heads of the recorded seeds (at `demo`).",
+    name="tab-claims-maps",
+)
 
 # %% [markdown]
 # ## Exercise

@@ -50,8 +50,9 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mrrepro.metrics.electric_fields import magnitude
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.condnet import plots
-from mrrepro.papers.condnet.evidence import RecordedSweeps, global_error, record_claims, relative_l2
+from mrrepro.papers.condnet.evidence import RecordedSweeps, global_error, relative_l2
 from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.settings import CondNetSettings
@@ -270,7 +271,15 @@ seen = [
     "beats_a_blur",
 ]
 asked = ["ge_sees_errors", "solver_error_small", "hot_spot_stays", "placement_matters_more"]
-record_claims(run, RecordedSweeps("demo").claims(), [*of_the_paper, *seen, *asked])
+claims, names = RecordedSweeps("demo").claims(), [*of_the_paper, *seen, *asked]
+record_claims(run, claims, names)
+
+# %%
+show_table(
+    claim_rows(run, claims, names),
+    caption="What decides each claim, over the test heads of the recorded seeds (at `demo`).",
+    name="tab-claims-fields",
+)
 
 # %%
 l2 = {region: np.mean([relative_l2(one, region) for one in entries]) for region in REGIONS}

@@ -48,8 +48,9 @@ overrides = {}  # settings by dotted name
 import numpy as np
 from matplotlib import pyplot as plt
 
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.condnet import plots, table1
-from mrrepro.papers.condnet.evidence import RecordedSweeps, record_claims
+from mrrepro.papers.condnet.evidence import RecordedSweeps
 from mrrepro.papers.condnet.generality import PRESENT, ROI_TISSUES, SCANNERS, UNSEEN
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -217,7 +218,13 @@ show(
 
 # %%
 claims = RecordedSweeps("demo").claims()
-record_claims(run, claims, ["generality", "generality_bone_and_skin", "lens_from_the_image"])
+names = ["generality", "generality_bone_and_skin", "lens_from_the_image"]
+record_claims(run, claims, names)
+show_table(
+    claim_rows(run, claims, names),
+    caption="What decides each claim, over the test heads of the recorded seeds (at `demo`).",
+    name="tab-claims-generality",
+)
 
 # %% [markdown]
 # ## Exercise

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.statistics import bca_interval, mean_interval
+from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds
+from mrrepro.metrics.statistics import bca_interval
 from mrrepro.papers.condnet.table1 import COLUMN_A
-from mrrepro.runs.notebook import Run as NotebookRun
-from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
 
 MAIN_TISSUES = ("csf", "white_matter", "grey_matter")
@@ -25,16 +23,7 @@ Entry = Mapping[str, Any]
 Values = list[float]
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """A statistic, over which seeds and how many cases a seed."""
-
-    statistic: Statistic
-    seeds: tuple[int, ...]
-    n_cases: int
-
-
-class RecordedSweeps:
+class RecordedSweeps(RecordedRuns):
     """The recorded runs of the chapter at one scale.
 
     Parameters
@@ -46,24 +35,18 @@ class RecordedSweeps:
     """
 
     def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        self.scale, self.folder = scale, folder
+        super().__init__("condnet", scale, folder)
+        self._runs: dict[str, list[dict[str, Any]]] = {}
 
     def runs(self, variant: str) -> list[dict[str, Any]]:
-        """Runs of a variant by seed that are not stale; empty where none is recorded."""
-        recorded = read_recorded("condnet", self.scale, variant, self.folder)
-        return [run for run in recorded if not stale_reason(run)]
-
-    def seeds(self, variant: str) -> tuple[int, ...]:
-        """Seeds of these runs."""
-        return tuple(int(run["seed"]) for run in self.runs(variant))
-
-    def document(self, stage: str, name: str, variant: str = "headline") -> list[Entry]:
-        """One recorded document of every seed."""
-        return [run["numbers"][f"condnet/{stage}"][name] for run in self.runs(variant)]
+        """Runs of a variant by seed that are not stale; looked for once."""
+        if variant not in self._runs:
+            self._runs[variant] = super().runs(variant)
+        return self._runs[variant]
 
     def heads(self, stage: str, name: str, variant: str = "headline") -> list[list[Entry]]:
         """Entries of the test heads, (seeds, heads)."""
-        return [list(document["heads"]) for document in self.document(stage, name, variant)]
+        return [list(document["heads"]) for document in self.documents(variant, stage, name)]
 
     def pooled(self, stage: str, name: str, variant: str = "headline") -> list[Entry]:
         """Entries of all test heads of all seeds, each of which has persons of its own."""
@@ -74,36 +57,7 @@ class RecordedSweeps:
 
         A claim whose runs are not recorded at this scale, or over one seed alone, is left out.
         """
-        found = {}
-        for name, (variants, build) in _CLAIMS.items():
-            seeds = [self.seeds(variant) for variant in variants]
-            if all(seeds) and len(set(seeds)) == 1 and len(seeds[0]) > 1:
-                statistic, cases = build(self)
-                found[name] = Evidence(statistic, seeds[0], cases)
-        return found
-
-
-def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
-    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
-    for name in names:
-        if name in evidence:
-            found = evidence[name]
-            run.record(
-                f"condnet.claim.{name}",
-                statistic=found.statistic,
-                n_seeds=len(found.seeds),
-                n_cases=found.n_cases,
-                seeds=found.seeds,
-            )
-
-
-def mean_over(name: str, values: Sequence[float]) -> Statistic:
-    """Mean with Student's t interval."""
-    interval = mean_interval(np.asarray(values, dtype=float))
-    return Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)
-
-
-Builder = Callable[[RecordedSweeps], tuple[Statistic, int]]
+        return claims_of(self, _CLAIMS)
 
 
 def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], float]) -> Builder:
@@ -112,7 +66,7 @@ def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], f
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         values = [value(entry) for entry in sweeps.pooled(stage, document)]
         kept = [each for each in values if np.isfinite(each)]
-        return mean_over(name, kept), len(kept) // len(sweeps.seeds("headline"))
+        return over_seeds(name, kept), len(kept) // len(sweeps.seeds("headline"))
 
     return build
 
@@ -124,7 +78,7 @@ def _over_seeds(
 
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         heads = sweeps.heads(stage, document, variant)
-        return mean_over(name, [value(each) for each in heads]), len(heads[0])
+        return over_seeds(name, [value(each) for each in heads]), len(heads[0])
 
     return build
 
@@ -177,7 +131,7 @@ def _two_at_once(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     for first, second in zip(one, two, strict=True):
         changes = [map_error(b) - map_error(a) for a, b in zip(first, second, strict=True)]
         values.append(float(np.mean(changes)))
-    return mean_over("relative error of A with V = 2 minus with V = 1", values), len(one[0])
+    return over_seeds("relative error of A with V = 2 minus with V = 1", values), len(one[0])
 
 
 def scanner_means(entry: Entry, tissue: str) -> Values:
@@ -215,7 +169,7 @@ def _over_scanners(name: str, value: Callable[[Entry], float], tissues: Sequence
 def excess_loss(sweeps: RecordedSweeps, direction: str, variant: str) -> Values:
     """Validation loss of each seed at the end of a training, less the least possible [nat]."""
     found = []
-    for document in sweeps.document(f"training_{direction}", "history", variant):
+    for document in sweeps.documents(variant, f"training_{direction}", "history"):
         validations = [e["validation"]["score"] for e in document["record"]["history"] if "validation" in e]
         found.append(float(validations[-1] - document["validation_entropy"]))
     return found
@@ -227,18 +181,18 @@ def _neck_and_axial(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         axial, *others = (np.array(excess_loss(sweeps, each, variant)) for each in ("axial", "sagittal", "coronal"))
         ratios[variant] = axial / np.mean(others, axis=0)
     name = "excess loss of the axial network over the mean of the others, with minus without a neck in the labels alone"
-    return mean_over(name, list(ratios["neck"] - ratios["headline"])), 1
+    return over_seeds(name, list(ratios["neck"] - ratios["headline"])), 1
 
 
 def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     entries = sweeps.pooled("maps", "maps", "neck")
     values = [float(entry["neck"]) / float(entry["elsewhere"]) for entry in entries if "neck" in entry]
-    return mean_over("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
+    return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
 
 
 def _seconds(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    seconds = [float(document["seconds"]) for document in sweeps.document("timing", "timing", "timing")]
-    return mean_over("seconds for a map of 256^3 voxels", seconds), 1
+    seconds = [float(document["seconds"]) for document in sweeps.documents("timing", "timing", "timing")]
+    return over_seeds("seconds for a map of 256^3 voxels", seconds), 1
 
 
 def _fields(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...], Builder]:
