@@ -49,6 +49,32 @@ def deepspio(
     typer.echo(report["no_medical_device"])
 
 
+@app.command()
+@one_line_errors
+def condnet(
+    t1_weighted: Annotated[Path, typer.Argument(help="T1-weighted image of a head, NIfTI, 3D, any orientation")],
+    t2_weighted: Annotated[Path, typer.Argument(help="T2-weighted image of the same head in the same world, NIfTI")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the map, .nii or .nii.gz; a .json goes beside it")],
+    network: Annotated[Path | None, typer.Option(help="another file of three networks than the chapter's")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Estimate the conductivity of a head in S/m, 1 mm voxels, without segmentation. No medical device."""
+    from mrrepro.papers.condnet.own_images import Request, apply_to_files
+
+    report = apply_to_files(Request(t1_weighted, t2_weighted, output, network, force))
+    grid = report["grid"]
+    typer.echo(
+        f"The images were resampled to the networks' voxels of {grid['network_voxel_mm']:g} mm, the map to "
+        f"{grid['voxel_mm']:g} mm, axes {grid['axes']}."
+    )
+    for warning in report["warnings"]:
+        typer.echo(f"Warning: {warning}", err=True)
+    shape = " x ".join(map(str, grid["shape"]))
+    typer.echo(f"{output}: {shape} voxels, head of {report['head_volume_l']:g} l, "
+               f"median {report['percentiles']['50']:g} S/m")  # fmt: skip
+    typer.echo(report["no_medical_device"])
+
+
 @app.command("dl_ept")
 @one_line_errors
 def dl_ept(

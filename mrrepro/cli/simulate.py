@@ -35,6 +35,65 @@ def deepspio(
     typer.echo(f"Simulated images. {NO_MEDICAL_DEVICE}")
 
 
+@app.command()
+@one_line_errors
+def condnet(
+    conductivity: Annotated[Path, typer.Option(help="map in S/m, 0 in air, cubic voxels, NIfTI, 3D")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="the field, .nii or .nii.gz; a .csv goes beside it")],
+    labels: Annotated[
+        Path | None, typer.Option(help="tissue labels 0 to 13 on the same grid, NIfTI; needed for --position")
+    ] = None,
+    position: Annotated[str, typer.Option(help="place of the coil in the 10-10 system")] = "C3",
+    scalp_point: Annotated[
+        str | None, typer.Option(help="world position below the coil in mm, X,Y,Z, in place of --position")
+    ] = None,
+    gap_mm: Annotated[float, typer.Option(help="from the scalp to the plane of the wires")] = 10.0,
+    angle_deg: Annotated[
+        float, typer.Option(help="of the current from anterior, anticlockwise seen from outside")
+    ] = -45.0,
+    peak_current: Annotated[float, typer.Option(help="of the pulse, in A")] = 5e3,
+    frequency: Annotated[float, typer.Option(help="of the pulse, in Hz")] = 10e3,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Electric field in V/m that a figure-of-eight coil induces in a head, with percentiles for each label."""
+    from mrrepro.papers.condnet.own_conductivity import FieldRequest, simulate_to_files
+    from mrrepro.papers.condnet.settings import StimulationSettings
+    from mrrepro.papers.condnet.shipped import NO_MEDICAL_DEVICE
+    from mrrepro.runs.settings import check_settings
+
+    stimulation = StimulationSettings(position, gap_mm, angle_deg, peak_current=peak_current, frequency=frequency)
+    check_settings(stimulation)
+    point = None
+    if scalp_point is not None:
+        x, y, z = _three_numbers(scalp_point)
+        point = (x, y, z)
+    report = simulate_to_files(FieldRequest(conductivity, output, labels, point, stimulation, force))
+    if not report["converged"]:
+        typer.echo(
+            f"Warning: the solver {report['reason']} after {report['cycles']} cycles at a residual of "
+            f"{report['true_residual']:.1e}: do not use the field.",
+            err=True,
+        )
+    head = report["rows"][0]
+    centre = ", ".join(f"{place:g}" for place in report["coil_centre_mm"])
+    typer.echo(
+        f"{output} and {report['table']}: coil at ({centre}) mm, 99th percentile {head['p99']:g} V/m in the head, "
+        f"{report['cycles']} cycles, residual {report['true_residual']:.1e}"
+    )
+    typer.echo(f"Simulated field. {NO_MEDICAL_DEVICE}")
+
+
+def _three_numbers(text: str) -> list[float]:
+    """Read ``X,Y,Z``."""
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if len(found) != 3:
+        raise ValueError(f"--scalp-point must be three numbers in mm with commas, like -60,-10,70, but is {text!r}.")
+    return found
+
+
 @app.command("dl_ept")
 @one_line_errors
 def dl_ept(

@@ -1,0 +1,305 @@
+"""What the recorded sweeps say about the paper's claims, and a sceptic's: one statistic with its interval each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds
+from mrrepro.metrics.statistics import bca_interval
+from mrrepro.papers.condnet.table1 import COLUMN_A
+from mrrepro.runs.records import Statistic
+
+MAIN_TISSUES = ("csf", "white_matter", "grey_matter")
+"""Tissues in which the estimate is judged."""
+
+PARTS = ("brain", "non_brain", "head")
+"""Regions of Table III beside the hand motor area."""
+
+Entry = Mapping[str, Any]
+Values = list[float]
+
+
+class RecordedSweeps(RecordedRuns):
+    """The recorded runs of the chapter at one scale.
+
+    Parameters
+    ----------
+    scale : str
+        Of the recording.
+    folder : Path, optional
+        Where the recorded files lie; by default in the package.
+    """
+
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        super().__init__("condnet", scale, folder)
+        self._runs: dict[str, list[dict[str, Any]]] = {}
+
+    def runs(self, variant: str) -> list[dict[str, Any]]:
+        """Runs of a variant by seed that are not stale; looked for once."""
+        if variant not in self._runs:
+            self._runs[variant] = super().runs(variant)
+        return self._runs[variant]
+
+    def heads(self, stage: str, name: str, variant: str = "headline") -> list[list[Entry]]:
+        """Entries of the test heads, (seeds, heads)."""
+        return [list(document["heads"]) for document in self.documents(variant, stage, name)]
+
+    def pooled(self, stage: str, name: str, variant: str = "headline") -> list[Entry]:
+        """Entries of all test heads of all seeds, each of which has persons of its own."""
+        return [entry for heads in self.heads(stage, name, variant) for entry in heads]
+
+    def claims(self) -> dict[str, Evidence]:
+        """Evidence for each claim that is decided from recorded runs, by the claim's short name.
+
+        A claim whose runs are not recorded at this scale, or over one seed alone, is left out.
+        """
+        return claims_of(self, _CLAIMS)
+
+
+def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], float]) -> Builder:
+    """Mean over all test heads of all seeds; heads of which the value is not defined are left out."""
+
+    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        values = [value(entry) for entry in sweeps.pooled(stage, document)]
+        kept = [each for each in values if np.isfinite(each)]
+        return over_seeds(name, kept), len(kept) // len(sweeps.seeds("headline"))
+
+    return build
+
+
+def _over_seeds(
+    stage: str, document: str, name: str, value: Callable[[list[Entry]], float], variant: str = "headline"
+) -> Builder:
+    """Mean over seeds of one number a seed."""
+
+    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        heads = sweeps.heads(stage, document, variant)
+        return over_seeds(name, [value(each) for each in heads]), len(heads[0])
+
+    return build
+
+
+def global_error(entry: Entry, region: str) -> float:
+    """GE [%] of the estimated map in a region of one head."""
+    return float(entry["regions"][region]["estimated"]["global_error"]["mean"])
+
+
+def relative_l2(entry: Entry, region: str) -> float:
+    """Relative L2 difference of the estimated map's field in a region of one head."""
+    return float(entry["regions"][region]["estimated"]["relative_l2"])
+
+
+def map_error(entry: Entry, conductor: int = 0) -> float:
+    """Relative L2 error of a conductor's map of one head."""
+    return float(entry["conductors"][conductor]["relative_error"])
+
+
+def median_error(entry: Entry) -> float:
+    """Largest relative error [%] of the medians over CSF, white and grey matter; NaN where a tissue has no voxel."""
+    tissues = entry["conductors"][0]["tissues"]
+    if any(tissue not in tissues for tissue in MAIN_TISSUES):
+        return float("nan")
+    return max(100.0 * abs(tissues[tissue]["median"] / COLUMN_A[tissue] - 1.0) for tissue in MAIN_TISSUES)
+
+
+def _other_median_error(entry: Entry) -> float:
+    return median_error(entry) if entry["another_anatomy"] else float("nan")
+
+
+def _by_anatomy(heads: list[Entry]) -> float:
+    errors = {kind: [map_error(e) for e in heads if e["another_anatomy"] is kind] for kind in (True, False)}
+    return float(np.mean(errors[True]) - np.mean(errors[False]))
+
+
+def _error_of(entry: Entry, conductor: str) -> float:
+    return float(entry["errors"][conductor]["cortex"]["relative_l2"])
+
+
+def _lens_over_eye(entry: Entry) -> float:
+    if "lens" not in entry or "rest_of_eye" not in entry:
+        return float("nan")
+    return float(entry["lens"]["with"]["mean"] / entry["rest_of_eye"]["with"]["mean"])
+
+
+def _two_at_once(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    one, two = sweeps.heads("maps", "maps", "two"), sweeps.heads("maps_of_two", "maps", "two")
+    values = []
+    for first, second in zip(one, two, strict=True):
+        changes = [map_error(b) - map_error(a) for a, b in zip(first, second, strict=True)]
+        values.append(float(np.mean(changes)))
+    return over_seeds("relative error of A with V = 2 minus with V = 1", values), len(one[0])
+
+
+def scanner_means(entry: Entry, tissue: str) -> Values:
+    """Mean conductivity of a tissue by scanner variant, without the one that was trained on."""
+    return [variant["tissues"][tissue]["conductivity"]["mean"] for variant in entry["variants"][1:]]
+
+
+def _spread(entry: Entry) -> float:
+    means = [np.array(scanner_means(entry, tissue)) for tissue in MAIN_TISSUES]
+    return float(max(each.std(ddof=1) / each.mean() for each in means))
+
+
+def _bone_and_skin(entry: Entry) -> float:
+    errors = [abs(np.mean(scanner_means(entry, t)) / COLUMN_A[t] - 1.0) for t in ("bone_cortical", "skin")]
+    return float(100.0 * max(errors))
+
+
+def _over_scanners(name: str, value: Callable[[Entry], float], tissues: Sequence[str]) -> Builder:
+    """Mean over test heads in which each tissue fills a voxel, with a bootstrap interval over heads."""
+
+    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        usable = [
+            entry
+            for entry in sweeps.pooled("scanners", "scanners")
+            if all(tissue in variant["tissues"] for variant in entry["variants"] for tissue in tissues)
+        ]
+        values = np.array([value(entry) for entry in usable])
+        interval = bca_interval(values, np.random.default_rng(0))
+        statistic = Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)
+        return statistic, len(usable) // len(sweeps.seeds("headline"))
+
+    return build
+
+
+def excess_loss(sweeps: RecordedSweeps, direction: str, variant: str) -> Values:
+    """Validation loss of each seed at the end of a training, less the least possible [nat]."""
+    found = []
+    for document in sweeps.documents(variant, f"training_{direction}", "history"):
+        validations = [e["validation"]["score"] for e in document["record"]["history"] if "validation" in e]
+        found.append(float(validations[-1] - document["validation_entropy"]))
+    return found
+
+
+def _neck_and_axial(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    ratios = {}
+    for variant in ("neck", "headline"):
+        axial, *others = (np.array(excess_loss(sweeps, each, variant)) for each in ("axial", "sagittal", "coronal"))
+        ratios[variant] = axial / np.mean(others, axis=0)
+    name = "excess loss of the axial network over the mean of the others, with minus without a neck in the labels alone"
+    return over_seeds(name, list(ratios["neck"] - ratios["headline"])), 1
+
+
+def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    entries = sweeps.pooled("maps", "maps", "neck")
+    values = [float(entry["neck"]) / float(entry["elsewhere"]) for entry in entries if "neck" in entry]
+    return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
+
+
+def _seconds(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    seconds = [float(document["seconds"]) for document in sweeps.documents("timing", "timing", "timing")]
+    return over_seeds("seconds for a map of 256^3 voxels", seconds), 1
+
+
+def _fields(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...], Builder]:
+    return ("headline",), _over_heads("fields", "fields", name, value)
+
+
+def _maps(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...], Builder]:
+    return ("headline",), _over_heads("maps", "maps", name, value)
+
+
+def _refined(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...], Builder]:
+    return ("headline",), _over_heads("refined", "refined", name, value)
+
+
+_CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
+    "error_largest_in_motor_area": _fields(
+        "relative L2 in the hand knob minus the largest of brain and outside the brain",
+        lambda e: relative_l2(e, "motor_area") - max(relative_l2(e, part) for part in PARTS[:2]),
+    ),
+    "error_largest_in_motor_area_by_ge": _fields(
+        "GE in the hand knob minus the largest of brain, outside the brain and head [%]",
+        lambda e: global_error(e, "motor_area") - max(global_error(e, part) for part in PARTS),
+    ),
+    "global_error_small": _fields("GE in the brain [%]", lambda e: global_error(e, "brain")),
+    "fields_consistent": _fields("correlation of |E| in the brain", lambda e: float(e["correlation_in_brain"])),
+    "fewer_staircase_artefacts": _fields(
+        "roughness of |E| in the cortex, estimated over uniform",
+        lambda e: e["fields"]["estimated"]["roughness"] / e["fields"]["uniform"]["roughness"],
+    ),
+    "staircase_in_percentile": _fields(
+        "99.9th over 99th percentile of |E| in the brain, estimated minus uniform",
+        lambda e: e["fields"]["estimated"]["tail_ratio"] - e["fields"]["uniform"]["tail_ratio"],
+    ),
+    "hot_spot_stays": _fields(
+        "shift of the hot spot between the two maps [mm]", lambda e: 1e3 * e["hot_spot_shift"]["estimated"]
+    ),
+    "placement_matters_more": _fields(
+        "shift of the hot spot by the map minus by a turn of 10 degrees [mm]",
+        lambda e: 1e3 * (e["hot_spot_shift"]["estimated"] - e["hot_spot_shift"]["turned"]),
+    ),
+    "ge_sees_errors": _fields("GE in the brain of a field wrong by half [%]", lambda e: float(e["wrong_by_half"])),
+    "conductivity_near_uniform": _maps(
+        "largest relative error of the medians of CSF, WM and GM, held-out anatomies [%]", _other_median_error
+    ),
+    "smooth_at_boundaries": _maps(
+        "mean gradient at tissue boundaries, estimated over uniform",
+        lambda e: float(e["conductors"][0]["gradient_ratio"]),
+    ),
+    "estimate_is_a_blurred_map": _maps(
+        "share of the estimate's variance that the best blur of the uniform map explains",
+        lambda e: float(e["conductors"][0]["blur_explains"]),
+    ),
+    "reads_the_image": _maps(
+        "error with another head's images over that with its own", lambda e: float(e["other_images"]) / map_error(e)
+    ),
+    "beats_the_mean_head": _maps(
+        "error of the network minus of the mean training map", lambda e: map_error(e) - float(e["mean_training_map"])
+    ),
+    "averaging_helps": _maps(
+        "error of the mean of three directions minus of the best of them",
+        lambda e: map_error(e) - min(map(float, e["directions"])),
+    ),
+    "held_out_anatomy": (
+        ("headline",),
+        _over_seeds("maps", "maps", "error on other anatomies minus on warps of the template", _by_anatomy),
+    ),
+    "lens_from_the_image": (
+        ("headline",),
+        _over_heads("unseen", "unseen", "conductivity of the lens over that of the rest of the eye", _lens_over_eye),
+    ),
+    "two_conductors_at_once": (("two",), _two_at_once),
+    "second_conductor_as_good": (
+        ("two",),
+        _over_seeds(
+            "maps_of_two",
+            "maps",
+            "relative error of B minus of A with V = 2",
+            lambda heads: float(np.mean([map_error(e, 1) - map_error(e, 0) for e in heads])),
+            "two",
+        ),
+    ),
+    "generality": (
+        ("headline",),
+        _over_scanners("largest spread between scanner variants over CSF, WM and GM", _spread, MAIN_TISSUES),
+    ),
+    "generality_bone_and_skin": (
+        ("headline",),
+        _over_scanners(
+            "larger error of cortical bone and skin over scanner variants [%]",
+            _bone_and_skin,
+            ("bone_cortical", "skin"),
+        ),
+    ),
+    "smoother_is_nearer": _refined(
+        "error in the cortex against the finer solution, estimated minus uniform",
+        lambda e: _error_of(e, "estimated") - _error_of(e, "uniform"),
+    ),
+    "beats_a_blur": _refined(
+        "error in the cortex against the finer solution, estimated minus blurred",
+        lambda e: _error_of(e, "estimated") - _error_of(e, "blurred"),
+    ),
+    "solver_error_small": _refined(
+        "GE in the brain between two grids over that between the two maps",
+        lambda e: e["errors"]["uniform"]["brain"]["global_error"]["mean"] / e["between_maps"]["global_error"]["mean"],
+    ),
+    "within_seconds": (("timing",), _seconds),
+    "arbitrary_where_no_image": (("neck",), _neck_error),
+    "neck_disturbs_axial": (("neck", "headline"), _neck_and_axial),
+}
+"""By the claim's short name: the variants it rests on, and its statistic."""
