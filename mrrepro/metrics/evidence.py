@@ -38,11 +38,14 @@ class RecordedRuns:
 
     def __init__(self, paper: str, scale: str = "demo", folder: Path | None = None) -> None:
         self.paper, self.scale, self.folder = paper, scale, folder
+        self._fresh: dict[str, list[dict[str, Any]]] = {}
 
     def runs(self, variant: str) -> list[dict[str, Any]]:
-        """Runs of a variant by seed; empty where none is recorded."""
-        recorded = read_recorded(self.paper, self.scale, variant, self.folder)
-        return [run for run in recorded if not stale_reason(run)]
+        """Runs of a variant by seed, read once; empty where none is recorded."""
+        if variant not in self._fresh:
+            recorded = read_recorded(self.paper, self.scale, variant, self.folder)
+            self._fresh[variant] = [run for run in recorded if not stale_reason(run)]
+        return self._fresh[variant]
 
     def seeds(self, variant: str) -> tuple[int, ...]:
         """Seeds of a variant's runs."""
