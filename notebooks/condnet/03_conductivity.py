@@ -38,6 +38,11 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **Limits.** The truth is the uniform map that was trained towards: whether a *smoother* map is nearer to a living
 # head's conductivity cannot be seen here. [The page on stimulation](05_stimulation.ipynb) asks whether its field is.
+#
+# At `demo` the trainings are short, a few passes over four heads where the paper makes fifty over ten, and have not
+# converged: fluid stays far below its value, and grey matter and thin bone above theirs, as the tables below say. Four
+# slices trained on by themselves leave this plateau after some hundred steps, which points to the length and not to the
+# network.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
