@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
-from mrrepro.phantoms.glioma import Anatomy, GliomaPatient, Template, glioma_patient
+from mrrepro.phantoms.glioma import Anatomy, GliomaPatient, Template, glioma_patient, smooth_field
 from mrrepro.simulators.mr_signals import (
     ContrastAgent,
     InversionRecoverySpinEcho,
@@ -46,6 +46,10 @@ FIELD_STRENGTHS = ((1.0, 0.14), (1.5, 0.75), (3.0, 0.11))
 """Field [T] and how often: the shares of the thesis' database (section 2.1) without its few others."""
 
 
+BIAS_LENGTH = 40e-3
+"""Over which the bias field is smooth [m]; our choice."""
+
+
 @dataclass(frozen=True)
 class ScanVariation:
     """How scans differ; our choice, but for the field strengths.
@@ -59,7 +63,7 @@ class ScanVariation:
     noise : float
         Standard deviation of the noise in each channel, as part of the brain's mean signal of the image.
     bias : float
-        Standard deviation of the logarithm of the bias field, which varies over a third of the head.
+        Standard deviation of the logarithm of the bias field, which is smooth over `BIAS_LENGTH`.
     shift, rotation : float
         Standard deviation of each component of the misregistration of T2, FLAIR and post-contrast T1 against T1 [m]
         and [rad].
@@ -135,14 +139,14 @@ def scan_patient(
     fields, shares = zip(*FIELD_STRENGTHS, strict=True)
     field = float(generator.choice(fields, p=shares))
     signals = _signals(patient, field, variation, generator)
-    bias = _bias_field(template.shape, generator)
+    bias = smooth_field(template.shape, BIAS_LENGTH, template.voxel, generator)
     images = np.empty((len(MODALITIES), *template.shape), dtype=np.float32)
     for target, name in zip(images, MODALITIES, strict=True):
         moved = signals[name] if name == "t1" else _moved(signals[name], template.voxel, variation, generator)
-        own_bias = bias + 0.5 * _bias_field(template.shape, generator)
-        clean = moved * np.exp(variation.bias * own_bias)
+        own_bias = bias + 0.5 * smooth_field(template.shape, BIAS_LENGTH, template.voxel, generator)
+        clean = (moved * np.exp(variation.bias * own_bias)).astype(np.float32)
         sigma = variation.noise * float(clean[template.brain].mean())
-        noise = generator.normal(0.0, sigma, (2, *template.shape)).astype(np.float32)
+        noise = sigma * generator.standard_normal((2, *template.shape), dtype=np.float32)
         gain = generator.uniform(300.0, 900.0)  # the arbitrary unit of a scanner
         target[...] = gain * np.hypot(clean + noise[0], noise[1])
     return GliomaScan(images, template.brain, patient.tumor, patient, field)
@@ -182,15 +186,6 @@ def _signals(
 def _t1_at(field: float) -> Float[np.ndarray, " tissues"]:
     low, high = np.array(T1_AT_1_5_T), np.array(T1_AT_3_T)
     return np.asarray(low * (field / 1.5) ** (np.log(high / low) / np.log(2.0)))
-
-
-def _bias_field(shape: tuple[int, ...], generator: np.random.Generator) -> Float[np.ndarray, "x y z"]:
-    """A sum of random cosines of up to one and a half periods along each axis, standard deviation 1."""
-    waves = [np.cos(np.pi * np.outer(np.arange(4), (np.arange(side) + 0.5) / side)) for side in shape]
-    order = np.add.outer(np.add.outer(np.arange(4) ** 2, np.arange(4) ** 2), np.arange(4) ** 2)
-    weights = np.where(order > 0, generator.standard_normal(order.shape), 0.0) / (1.0 + order)
-    field = np.einsum("ijk,ix,jy,kz->xyz", weights, *waves, optimize=True)
-    return np.asarray(field / field.std())
 
 
 def _moved(

@@ -23,7 +23,7 @@ class VolumeTask:
     Parameters
     ----------
     network : nn.Module
-        Is trained in place.
+        Is trained in place; its weights get channels innermost in memory, which convolutions prefer.
     loss : ImageLoss
         Of synthetic and true image and the masks.
     plan : TrainingPlan
@@ -43,7 +43,8 @@ class VolumeTask:
         validation: Callable[[nn.Module], Mapping[str, float]] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network, self.loss, self.plan, self.validation = network, loss, plan, validation
+        self.network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.loss, self.plan, self.validation = loss, plan, validation
         self.settings = dict(settings or {})
         self.modules = {"network": network}
         self.optimisers = {"adam": plan.adam(network.parameters())}
@@ -51,7 +52,7 @@ class VolumeTask:
     def training_step(self, batch: VolumeBatch, step: int) -> dict[str, Tensor]:
         """Descend once; the value is the loss before the step."""
         with self.plan.autocast(batch["inputs"].device):
-            estimate = self.network(batch["inputs"])
+            estimate = self.network(batch["inputs"].contiguous(memory_format=torch.channels_last_3d))
         loss = loss_of_batch(self.loss, estimate, batch)
         descend(loss, self.optimisers["adam"], self.plan.gradient_norm_limit)
         return {"loss": loss.detach()}

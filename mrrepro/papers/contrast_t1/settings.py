@@ -150,11 +150,11 @@ class ContrastT1Settings:
                 network=NetworkChoice(base_filters=32, depth=4),
                 training=TrainingSettings(epochs=40),
             )
-        short = TrainingSettings(epochs=8, batch_size=4, learning_rate=2e-3, beta_2=0.99, decay_from=0.0)
+        short = TrainingSettings(epochs=5, batch_size=4, learning_rate=2e-3, decay_from=0.0)
         if scale == "demo":
             return replace(
                 paper,
-                cohort=CohortSettings(voxel_mm=4, train=208),
+                cohort=CohortSettings(voxel_mm=4, train=160, validation=20, test=48),
                 network=NetworkChoice(base_filters=8, depth=3),
                 training=short,
                 radiomics=RadiomicsSettings(outer_splits=20, candidates=6),

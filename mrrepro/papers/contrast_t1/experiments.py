@@ -1,0 +1,322 @@
+"""Stages that score trained networks and baselines, and that classify patients by radiomics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mrrepro.metrics.receiver_operating import area_under_curve
+from mrrepro.networks.volume_patches import centre_of_mass, patch_around
+from mrrepro.papers.contrast_t1.cohort import COHORT, CONTRAST, Cohort
+from mrrepro.papers.contrast_t1.scores import (
+    Case,
+    cases,
+    convention_scores,
+    enhancement_scores,
+    gathered,
+    image_scores,
+)
+from mrrepro.papers.contrast_t1.settings import CohortSettings, NetworkChoice, RadiomicsSettings, TrainingSettings
+from mrrepro.papers.contrast_t1.stages import NETWORK_FILE, TRAINING, Predictor, predict, read_network
+from mrrepro.radiomics.feature_set import feature_table, patient_features
+from mrrepro.radiomics.nested_validation import LOGISTIC, NestedValidation
+from mrrepro.runs.artifacts import Artifact
+from mrrepro.runs.files import write_arrays, write_json
+from mrrepro.runs.stages import Stage, StageContext
+
+EXAMPLES = 4
+"""Patients of whom slices are kept: the first of the test set, of whom every second enhances."""
+
+CENTRAL_MM = 64
+"""Edge of the cube around the tumor on which networks of every patch size are compared [mm]."""
+
+PERMUTATIONS = 3
+
+
+@dataclass(frozen=True)
+class EvaluationSelection:
+    """What the scores of a network depend on."""
+
+    cohort: CohortSettings
+    network: NetworkChoice
+    training: TrainingSettings
+
+
+@dataclass(frozen=True)
+class BaselineSelection:
+    """What the scores of baselines depend on."""
+
+    cohort: CohortSettings
+
+
+@dataclass(frozen=True)
+class RadiomicsSelection:
+    """What the classification depends on."""
+
+    cohort: CohortSettings
+    radiomics: RadiomicsSettings
+
+
+def evaluate(context: StageContext[EvaluationSelection]) -> None:
+    """Score the network on patients seen in training and on new ones; keep slices of some."""
+    settings = context.settings
+    cohort = _cohort(context, settings.cohort)
+    network = read_network(context.inputs["contrast_t1/training"].file(NETWORK_FILE)).to(context.device)
+
+    def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
+        return predict(network, images[:, :CONTRAST], settings.network.depth)
+
+    side = settings.training.patch
+    arrays: dict[str, np.ndarray] = {}
+    for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"][: settings.cohort.test])):
+        arrays |= score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
+    parts = [enhancement_scores(case) for case in cases(cohort, list(cohort.sets["labelled"]), predictor, side)]
+    labelled = gathered(parts)
+    arrays |= {f"labelled_{name}": labelled[name] for name in ("score", "tumor_score", "predicted_voxels")}
+    write_arrays(context.workspace / "scores.npz", **arrays)
+    for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"])):
+        shown = [_slices(case) for case in cases(cohort, list(numbers[:EXAMPLES]), predictor, side)]
+        kept = {f"{name}_{key}": np.concatenate([part[key] for part in shown]) for key in shown[0]}
+        write_arrays(context.workspace / f"examples_{name}.npz", **kept)
+    write_json(context.workspace / "summary.json", summary(arrays, cohort))
+
+
+def score_set(
+    cohort: Cohort, numbers: list[int], predictor: Predictor, side: int, voxel_mm: int, name: str
+) -> dict[str, np.ndarray]:
+    """All scores of a set, each with the set's name before it; ``central_`` ones on the cube around the tumor."""
+    whole, central, conventions = [], [], []
+    for case in cases(cohort, numbers, predictor, side):
+        whole.append(image_scores(case) | enhancement_scores(case))
+        conventions.append(convention_scores(case))
+        central.append(central_scores(case, CENTRAL_MM // voxel_mm))
+    found = {f"{name}_{key}": values for key, values in gathered(whole).items()}
+    found |= {f"{name}_{key}": values for key, values in gathered(conventions).items()}
+    return found | {f"{name}_central_{key}": values for key, values in gathered(central).items()}
+
+
+def central_scores(case: Case, side: int) -> dict[str, list[float]]:
+    """Errors over the cube of ``side`` voxels around each patient's tumor, whatever was predicted around it."""
+    found: dict[str, list[float]] = {"mae": [], "mse": [], "ssim": []}
+    for k, tumor in enumerate(case.masks.tumor[:, 0]):
+        x, y, z = tumor.shape
+        patch = patch_around(centre_of_mass(tumor), (x, y, z), min(side, x, y, z))
+        one = _one(case, k).within(patch)
+        errors = image_scores(one)
+        for name in found:
+            found[name] += errors[name]
+    return found
+
+
+def summary(arrays: dict[str, np.ndarray], cohort: Cohort) -> dict[str, float | None]:
+    """Means over the test patients, the amplitude kept as the cohort's law defines it, and areas under the curve."""
+    found: dict[str, float | None] = {}
+    for name in ("test", "seen"):
+        leaky, true = (np.nanmean(arrays[f"{name}_{key}"]) for key in ("rise_leaky", "true_rise_leaky"))
+        tight = np.nanmean(arrays[f"{name}_true_rise_tight"])
+        found[f"{name}_amplitude"] = float((leaky - tight) / (true - tight))
+        enhancing = arrays[f"{name}_e_true_fraction"] > 0.01
+        for key in ("mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t", "central_mae"):
+            found[f"{name}_{key}"] = float(np.nanmean(arrays[f"{name}_{key}"]))
+        found[f"{name}_dice"] = float(arrays[f"{name}_e_dice"][enhancing].mean())
+        found[f"{name}_voxel_auc"] = float(np.nanmean(arrays[f"{name}_e_auc"]))
+        found[f"{name}_false_in_quiet"] = float(arrays[f"{name}_predicted_voxels"][~enhancing].mean())
+        found[f"{name}_blood_kept"] = float(
+            np.nanmean(arrays[f"{name}_rise_blood"]) / np.nanmean(arrays[f"{name}_true_rise_blood"])
+        )
+    labels = cohort.facts("enhances", list(cohort.sets["labelled"])).astype(bool)
+    for key in ("score", "predicted_voxels"):
+        values = arrays[f"labelled_{key}"]
+        known = np.isfinite(values)
+        found[f"patient_auc_{key}"] = area_under_curve(labels[known], values[known])
+    return found
+
+
+def baselines(context: StageContext[BaselineSelection]) -> None:
+    """Score what needs no network: a copy of T1, a linear map of each voxel, and who knows the evidence but no more."""
+    settings = context.settings
+    cohort = _cohort(context, settings.cohort)
+    rise = _typical_rise(cohort)
+    law = settings.cohort.law()
+    weights = _linear_map(cohort)
+    predictors: dict[str, Predictor] = {
+        "copy": lambda numbers, images: images[:, :1],
+        "linear": lambda numbers, images: _linear(images, weights),
+        "truth": lambda numbers, images: images[:, CONTRAST : CONTRAST + 1],
+    }
+    if settings.cohort.data == "simulated":
+        predictors |= {
+            "oracle_absolute": _oracle(cohort, law.best_rise_absolute, rise),
+            "oracle_squared": _oracle(cohort, law.best_rise_squared, rise),
+        }
+    arrays: dict[str, np.ndarray] = {"linear_weights": weights, "typical_rise": np.array(rise)}
+    for name, predictor in predictors.items():
+        arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, 0, settings.cohort.voxel_mm, name)
+    write_arrays(context.workspace / "baselines.npz", **arrays)
+
+
+def radiomics(context: StageContext[RadiomicsSelection]) -> None:
+    """Classify patients by features of T1, T2 and FLAIR in the tumor, and run the controls beside it."""
+    settings = context.settings.radiomics
+    cohort = _cohort(context, context.settings.cohort)
+    numbers = list(range(min(settings.patients, len(cohort.about))))
+    voxel = context.settings.cohort.voxel_mm * 1e-3
+    table, kept = [], []
+    for number in context.progress(numbers, description="features"):
+        images, tumor = cohort.images([number])[0], cohort.mask("tumor", [number])[0, 0].numpy()
+        named = {name: images[k].double().numpy() for k, name in enumerate(("t1", "t2", "flair"))}
+        try:
+            table.append(patient_features(named, tumor, (voxel, voxel, voxel)))
+            kept.append(number)
+        except ValueError:  # a tumor too small for a surface
+            continue
+    features, names = feature_table(table)
+    grades, enhances = cohort.facts("grade", kept), cohort.facts("enhances", kept).astype(bool)
+    labels = grades == 4 if settings.label == "grade" else enhances
+    patients = [str(cohort.about[number]["name"]) for number in kept]
+    seed = context.derived_seed("splits") % 2**31
+    result = settings.validation().run(features, labels, patients, seed)
+    band = result.band()
+    arrays = {"areas": np.array(result.areas), "false_positive_rate": band.false_positive_rate, "mean": band.mean}
+    arrays |= {"low": band.low, "high": band.high, "enhances": enhances, "grade": grades}
+    interval = result.interval()
+    document: dict[str, Any] = {"auc": interval.mean, "low": interval.low, "high": interval.high}
+    document |= {"patients": len(kept), "left_out": len(numbers) - len(kept), "features": len(names)}
+    document["naive_half_width"] = 1.96 * float(np.std(result.areas, ddof=1)) / len(result.areas) ** 0.5
+    document |= _controls(context, features, labels, enhances, patients, cohort, kept)
+    write_arrays(context.workspace / "radiomics.npz", features=features.astype(np.float32), **arrays)
+    write_json(context.workspace / "radiomics.json", document | {"names": list(names)})
+
+
+def _controls(
+    context: StageContext[RadiomicsSelection],
+    features: np.ndarray,
+    labels: np.ndarray,
+    enhances: np.ndarray,
+    patients: list[str],
+    cohort: Cohort,
+    kept: list[int],
+) -> dict[str, float | None]:
+    """Areas under the curve that must be one half, that must not be trusted, and that are the best possible."""
+    splits = max(2, context.settings.radiomics.outer_splits // 2)
+    quick = NestedValidation((LOGISTIC,), outer_splits=splits, inner_folds=3, candidates=2, selected_features=(20,))
+    generator = np.random.default_rng(context.derived_seed("controls"))
+    permuted = [
+        quick.run(features, generator.permutation(labels), patients, seed=k).interval().mean
+        for k in range(PERMUTATIONS)
+    ]
+    noise = generator.standard_normal((len(labels), 1000))
+    strength = np.abs(np.corrcoef(noise.T, labels)[-1, :-1])
+    leaking = noise[:, np.argsort(-strength)[:20]]
+    evidence = cohort.facts("evidence", kept)
+    aged = np.column_stack([features, cohort.facts("age", kept).astype(float)]) if evidence[0] is not None else None
+    return {
+        "permuted_auc": float(np.mean(permuted)),
+        "leak_auc": quick.run(leaking, labels, patients, seed=0).interval().mean,
+        "without_leak_auc": replace(quick, selected_features=(20,))
+        .run(noise, labels, patients, seed=0)
+        .interval()
+        .mean,
+        "evidence_auc": area_under_curve(labels, evidence.astype(float)) if evidence[0] is not None else None,
+        "evidence_auc_enhancement": (
+            area_under_curve(enhances, evidence.astype(float)) if evidence[0] is not None else None
+        ),
+        "quick_auc": quick.run(features, labels, patients, seed=0).interval().mean,
+        "with_age_auc": None if aged is None else quick.run(aged, labels, patients, seed=0).interval().mean,
+    }
+
+
+def _cohort(context: StageContext[Any], settings: CohortSettings) -> Cohort:
+    return Cohort(context.inputs["contrast_t1/cohort"], settings)
+
+
+def _one(case: Case, k: int) -> Case:
+    one = slice(k, k + 1)
+    masks = replace(
+        case.masks,
+        brain=case.masks.brain[one],
+        tumor=case.masks.tumor[one],
+        enhancement=case.masks.enhancement[one],
+    )
+    volumes = (case.images, case.synthetic, case.solid, case.leaky, case.blood)
+    images, synthetic, solid, leaky, blood = (volume[one] for volume in volumes)
+    return Case(case.numbers[one], images, masks, synthetic, solid, leaky, blood)
+
+
+def _slices(case: Case) -> dict[str, np.ndarray]:
+    """The axial slice through each tumor's centre: four images, the synthetic one, tumor and solid core."""
+    rows = []
+    for k, tumor in enumerate(case.masks.tumor[:, 0]):
+        z = round(centre_of_mass(tumor)[2])
+        volumes = [case.images[k], case.synthetic[k], case.masks.tumor[k].float(), case.solid[k].float()]
+        rows.append(torch.cat(volumes)[..., z].numpy().astype(np.float16))
+    return {"slices": np.stack(rows)}
+
+
+def _typical_rise(cohort: Cohort) -> tuple[float, float]:
+    """Mean true rise of training patients where the core leaks, and where it is tight."""
+    leaky, tight = [], []
+    for number in cohort.sets["train"][:60]:
+        images = cohort.images([number])
+        rise = images[:, CONTRAST : CONTRAST + 1] - images[:, :1]
+        where, solid = cohort.mask("leaky", [number]), cohort.mask("solid", [number])
+        leaky.append(rise[where])
+        tight.append(rise[solid & ~where])
+    joined = [torch.cat(parts) for parts in (leaky, tight)]
+    return tuple(float(part.mean()) if part.numel() else 0.0 for part in joined)  # type: ignore[return-value]
+
+
+def _oracle(cohort: Cohort, best: Callable[[np.ndarray], np.ndarray], rise: tuple[float, float]) -> Predictor:
+    """T1 with the best rise that the evidence allows in the solid core: knows z and the core, nothing else."""
+
+    def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
+        evidence = cohort.facts("evidence", numbers).astype(float)
+        part = torch.tensor(best(evidence), dtype=torch.float32).view(-1, 1, 1, 1, 1)
+        inside = cohort.mask("solid", numbers)
+        return images[:, :1] + torch.where(inside, rise[1] + part * (rise[0] - rise[1]), 0.0)
+
+    return predictor
+
+
+def _linear_map(cohort: Cohort) -> np.ndarray:
+    """Least-squares weights of T1, T2, FLAIR and a constant for post-contrast T1, over the brains of patients."""
+    rows, values = [], []
+    for number in cohort.sets["train"][:40]:
+        images, brain = cohort.images([number])[0], cohort.mask("brain", [number])[0, 0]
+        inside = images[:, brain].double().numpy()
+        rows.append(np.column_stack([inside[:CONTRAST].T, np.ones(inside.shape[1])]))
+        values.append(inside[CONTRAST])
+    return np.asarray(np.linalg.lstsq(np.concatenate(rows), np.concatenate(values), rcond=None)[0])
+
+
+def _linear(images: Tensor, weights: np.ndarray) -> Tensor:
+    factors = torch.tensor(weights[:CONTRAST], dtype=images.dtype).view(1, -1, 1, 1, 1)
+    return (images[:, :CONTRAST] * factors).sum(1, keepdim=True) + float(weights[CONTRAST])
+
+
+EVALUATION = Stage(
+    "contrast_t1/evaluation",
+    evaluate,
+    select=lambda settings: EvaluationSelection(settings.cohort, settings.network, settings.training),
+    inputs=(COHORT, TRAINING),
+)
+BASELINES = Stage(
+    "contrast_t1/baselines", baselines, select=lambda settings: BaselineSelection(settings.cohort), inputs=(COHORT,)
+)
+RADIOMICS = Stage(
+    "contrast_t1/radiomics",
+    radiomics,
+    select=lambda settings: RadiomicsSelection(settings.cohort, settings.radiomics),
+    inputs=(COHORT,),
+)
+
+
+def trained_summary(artifact: Artifact) -> dict[str, Any]:
+    """The summary of an evaluation."""
+    found: dict[str, Any] = artifact.json("summary.json")
+    return found
