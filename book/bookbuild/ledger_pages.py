@@ -1,21 +1,26 @@
-"""The scorecard and the register of deviations, rendered from the ledgers that lie in the package."""
+"""Scorecard, deviations, corrections and what was not replicated, rendered from the ledgers in the package."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bookbuild.markdown import heading_of, table
+from bookbuild.markdown import TITLES, heading_of, table
 from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.export import scorecard as count_verdicts
 from mrrepro.runs.ledger import Ledger, ledger_folders
+from mrrepro.runs.reported import Claim, Number
+from mrrepro.runs.verdicts import NO_RUN
+
+_SHOWN = 6
+"""Ids that a group names at most."""
 
 
 def scorecard() -> str:
     """Count the verdicts of each paper and list, folded, what each rests on."""
-    ledgers = [Ledger(paper) for paper in ledger_folders()]
+    ledgers = [Ledger(paper) for paper in _papers()]
     if not ledgers:
         return "The ledger holds no entries yet.\n"
     rows = {ledger.paper: ledger.rows() for ledger in ledgers}
@@ -23,15 +28,46 @@ def scorecard() -> str:
     verdicts = list(next(iter(counts.values())))
     lines = [[heading_of(paper), *(str(count[verdict]) for verdict in verdicts)] for paper, count in counts.items()]
     lines.append(["all", *(str(sum(count[verdict] for count in counts.values())) for verdict in verdicts)])
-    parts = [table(["paper", *verdicts], lines)]
+    parts = [table(["paper", *verdicts], lines), _kinds(rows)]
     for paper, some in rows.items():
         parts.append(f"## {heading_of(paper)}\n\n{_bases(some)}\n{_entries(some)}")
     return "\n".join(parts)
 
 
+def not_replicated() -> str:
+    """Say, paper by paper, what does not agree and why: not attempted, underspecified, waiting for a run, differing."""
+    parts = []
+    for paper in _papers():
+        rows = [row for row in Ledger(paper).rows() if row.headline]
+        parts.append(f"## {heading_of(paper)}\n\n{_without(rows)}\n{_differing(rows)}")
+    return "\n".join(parts) or "The ledger holds no entries yet.\n"
+
+
+def corrections() -> str:
+    """List what was mended or added when the reported values were checked against the papers' texts."""
+    ledgers = [ledger for ledger in (Ledger(paper) for paper in _papers()) if ledger.corrections]
+    if not ledgers:
+        return "No value has been corrected yet.\n"
+    parts = []
+    for ledger in ledgers:
+        mended = [item for item in ledger.corrections if not item.added]
+        added = [item for item in ledger.corrections if item.added]
+        parts.append(f"## {heading_of(ledger.paper)}\n")
+        if mended:
+            lines = [[f"`{item.id}`", item.was, item.now, item.where] for item in mended]
+            parts.append(table(["value", "first reading", "as it is here", "where"], lines))
+        if added:
+            lines = [[f"`{item.id}`", item.now, item.where] for item in added]
+            listed = table(["value", "as it is here", "where"], lines)
+            parts.append(
+                f"::::{{dropdown}} {len(added)} values that the first reading had left out\n\n{listed}\n::::\n"
+            )
+    return "\n".join(parts)
+
+
 def deviations() -> str:
     """List every deviation of every paper, with its effect where that was measured."""
-    ledgers = [ledger for ledger in (Ledger(paper) for paper in ledger_folders()) if ledger.deviations]
+    ledgers = [ledger for ledger in (Ledger(paper) for paper in _papers()) if ledger.deviations]
     if not ledgers:
         return "No deviation has been registered yet.\n"
     parts = []
@@ -43,6 +79,53 @@ def deviations() -> str:
         ]
         parts.append(f"## {heading_of(ledger.paper)}\n\n{table(head, lines)}")
     return "\n".join(parts)
+
+
+def _papers() -> list[str]:
+    """Return the papers that have a ledger, in the order of the book."""
+    return sorted(ledger_folders(), key=lambda paper: [*TITLES, paper].index(paper))
+
+
+def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
+    """Count numbers and claims apart: with a result, agreeing, waiting for a run, impossible."""
+    lines = []
+    for paper, some in rows.items():
+        for kind, words in ((Number, "numbers"), (Claim, "claims")):
+            own = [row for row in some if row.headline and isinstance(row.entry, kind)]
+            run = [row for row in own if row.record is not None]
+            agree = sum(row.verdict in ("reproduced", "agrees on substitute data") for row in run)
+            waiting = sum(row.record is None and row.reason == NO_RUN for row in own)
+            counts = (len(own), len(run), agree, waiting, len(own) - len(run) - waiting)
+            lines.append([heading_of(paper), words, *map(str, counts)])
+    return table(
+        ["paper", "what", "in all", "with a result", "of these agree", "not yet attempted", "not possible"], lines
+    )
+
+
+def _without(rows: Sequence[Any]) -> str:
+    """Group what has no record by the reason, the most frequent first."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.record is None:
+            groups.setdefault((row.verdict, row.reason), []).append(row.id)
+    if not groups:
+        return "Everything has a result.\n"
+    lines = []
+    for (verdict, reason), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
+        shown = ", ".join(f"`{id}`" for id in ids[:_SHOWN]) + (
+            f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
+        )
+        lines.append([str(len(ids)), "not yet attempted" if reason == NO_RUN else verdict, reason, shown])
+    return table(["how many", "state", "why", "which"], lines)
+
+
+def _differing(rows: Sequence[Any]) -> str:
+    differing = [row for row in rows if row.verdict == "differs"]
+    if not differing:
+        return ""
+    lines = [[f"`{row.id}`", row.entry.where, row.reason] for row in differing]
+    listed = table(["value or claim", "where", "reason"], lines)
+    return f"::::{{dropdown}} {len(differing)} that were attempted and differ\n\n{listed}\n::::\n"
 
 
 def _bases(rows: Sequence[Any]) -> str:

@@ -21,11 +21,11 @@ def plain(text: str) -> str:
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table of plain texts that scrolls by itself where it is wider than the page."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], style: str = "wide") -> str:
+    """Write a table of plain texts that scrolls by itself where it is wider than the page; ``style`` is its class."""
 
     def line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(plain(cell) or " " for cell in cells) + " |"
 
     body = "\n".join(line(row) for row in rows)
-    return f":::{{div}} wide\n{line(head)}\n|{' --- |' * len(head)}\n{body}\n:::\n"
+    return f":::{{div}} {style}\n{line(head)}\n|{' --- |' * len(head)}\n{body}\n:::\n"

@@ -1,4 +1,4 @@
-"""The parts of pages that are generated at each build: parameters, scorecard, deviations.
+"""The parts of pages that are generated at each build: parameters, scorecard, deviations, a page per paper and others.
 
 A page asks for one with a line ``% generated: parameters``. Each generator reads what the library declares and
 returns MyST; a chapter that the library does not have yet leaves no trace.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bookbuild.ledger_pages import deviations, scorecard
+from bookbuild.ledger_pages import corrections, deviations, not_replicated, scorecard
 from bookbuild.markdown import heading_of, table
+from bookbuild.paper_pages import page_generators
 from bookbuild.project import CHAPTERS
 from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.runs.settings import SCALES, describe
@@ -67,4 +68,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "scorecard": scorecard,
     "deviations": deviations,
+    "not_replicated": not_replicated,
+    "corrections": corrections,
+    **page_generators(CHAPTERS),
 }

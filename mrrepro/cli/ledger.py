@@ -109,6 +109,24 @@ def bands(
 
 @app.command()
 @one_line_errors
+def fresh(paper: Paper = None) -> None:
+    """Fail where a record of scale smoke or demo is stale; name the stale ones of larger scales with their date."""
+    from mrrepro.runs.ledger import stale_records
+
+    rows = [row for item in _ledgers(paper) for row in item.rows(data_now=_checksums())]
+    remade, shown = stale_records(rows)
+    for row in (*remade, *shown):
+        typer.echo(f"{row.id}: {row.stale}")
+    held = sum(row.record is not None for row in rows)
+    typer.echo(
+        f"{len(remade)} of {held} records have to be made anew; {len(shown)} more are stale and keep their date."
+    )
+    if remade:
+        raise typer.Exit(FELL_SHORT)
+
+
+@app.command()
+@one_line_errors
 def export(
     to: Annotated[Path, typer.Option(help="folder for ledger.json and ledger.csv")],
     paper: Paper = None,

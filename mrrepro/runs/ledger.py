@@ -1,6 +1,7 @@
 """The ledger of a paper: every number and claim beside what was found here, with verdicts that a machine made.
 
-A folder of plain files: ``numbers.csv``, ``claims.csv`` and ``deviations.csv`` say what the paper reports;
+A folder of plain files: ``numbers.csv``, ``claims.csv`` and ``deviations.csv`` say what the paper reports and
+``corrections.csv`` what was mended in the first reading of it;
 ``records/<scale>.json`` what runs found; ``bands/<scale>.json`` which values a rerun may be expected to give.
 """
 
@@ -15,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from mrrepro.runs.code import code_digest
+from mrrepro.runs.corrections import read_corrections
 from mrrepro.runs.records import Record, merge_records, read_records
 from mrrepro.runs.reported import Claim, Deviation, LedgerError, Number, read_rows
 from mrrepro.runs.settings import SCALES, require_known
 from mrrepro.runs.verdicts import Found, Verdict, judge, without_record
+
+REMADE_SCALES = ("smoke", "demo")
+"""Scales whose records must not be stale in a release."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class LedgerRow:
 
 
 class Ledger:
-    """The numbers, claims, deviations and records of one paper.
+    """The numbers, claims, deviations, corrections and records of one paper.
 
     Parameters
     ----------
@@ -100,6 +105,7 @@ class Ledger:
         self.numbers = read_rows(self.folder / "numbers.csv", Number)
         self.claims = read_rows(self.folder / "claims.csv", Claim)
         self.deviations = read_rows(self.folder / "deviations.csv", Deviation)
+        self.corrections = read_corrections(self.folder / "corrections.csv", [number.id for number in self.numbers])
         both = {number.id for number in self.numbers} & {claim.id for claim in self.claims}
         if both:
             raise LedgerError(f"{self.folder}: {', '.join(sorted(both))} is both a number and a claim.")
@@ -200,6 +206,16 @@ def stale_reason(entry: Number | Claim, record: Record, data_now: Mapping[str, s
         if verdict != record.verdict:
             reasons.append(f"with the ledger's value or tolerance of today the verdict would be {verdict!r}")
     return "; ".join(reasons)
+
+
+def stale_records(rows: Iterable[LedgerRow]) -> tuple[tuple[LedgerRow, ...], tuple[LedgerRow, ...]]:
+    """Return the stale rows that must be made anew before a release, and those that may be shown with their date.
+
+    What `REMADE_SCALES` holds anyone can make anew in minutes; a record of a larger scale stands with its date.
+    """
+    stale = [row for row in rows if row.stale and row.record is not None]
+    remade = tuple(row for row in stale if row.record is not None and row.record.scale in REMADE_SCALES)
+    return remade, tuple(row for row in stale if row not in remade)
 
 
 def ledger_folders() -> dict[str, Path]:

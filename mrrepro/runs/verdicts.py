@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from mrrepro.runs.records import BASES, Statistic
 from mrrepro.runs.reported import Claim, Criterion, LedgerError, Number, ReportedValue, Tolerance
 
+NO_RUN = "No run is recorded yet at any scale."
+"""Reason of what is to be attempted and has no record."""
+
 _REPRODUCING = ("paper's own", "none needed")
 _ON_BASIS = {
     "paper's own": "on the paper's own data",
@@ -67,7 +70,7 @@ def judge(entry: Number | Claim, found: Found) -> Verdict:
 def without_record(entry: Number | Claim) -> Verdict:
     """Return the verdict on what no run has recorded."""
     if entry.status == "attempt":
-        return Verdict("not attempted", "No run is recorded yet at any scale.")
+        return Verdict("not attempted", NO_RUN)
     return Verdict(entry.status, entry.why)
 
 

@@ -1,0 +1,163 @@
+"""A page per paper: every table of the paper beside ours, a plot of one against the other, and the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from bookbuild.beside_plot import Point, plot
+from bookbuild.markdown import heading_of, table
+from mrrepro.runs.display import ReceiptTable
+from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
+from mrrepro.runs.reported import Claim, Number, ReportedValue
+from mrrepro.runs.verdicts import NO_RUN
+
+MARKS = {"reproduced": "=", "agrees on substitute data": "≈", "differs": "≠", "underspecified": "?"}
+LEGEND = (
+    "In the tables `=` marks what is reproduced, `≈` what agrees on substitute data, `≠` what differs, `?` what the "
+    "paper leaves underspecified; `–` stands for what is not attempted, and `…` for what no run has recorded yet.\n"
+)
+_FILLED = 0.8
+"""Least share of a grid of systems and quantities that must hold values, for a table to be shown as a grid."""
+
+
+def paper_page(paper: str) -> str:
+    """Return the body of a paper's page; one that has no ledger yet says so."""
+    if paper not in ledger_folders():
+        return f"{heading_of(paper)} has no ledger yet.\n"
+    rows = [row for row in Ledger(paper).rows() if row.headline]
+    numbers = [row for row in rows if isinstance(row.entry, Number)]
+    claims = [row for row in rows if isinstance(row.entry, Claim)]
+    parts = [_opening(numbers, claims)]
+    if numbers:
+        parts.append(LEGEND)
+    parts += [
+        _item(item, [row for row in numbers if _item_of(row) == item]) for item in _in_order(map(_item_of, numbers))
+    ]
+    if claims:
+        parts.append(f"## Claims\n\n{_claims(claims)}")
+    return "\n".join(parts)
+
+
+def page_generators(papers: Sequence[str]) -> dict[str, Callable[[], str]]:
+    """Return a generator ``paper_<key>`` for each paper."""
+
+    def generator(paper: str) -> Callable[[], str]:
+        return lambda: paper_page(paper)
+
+    return {f"paper_{paper}": generator(paper) for paper in papers}
+
+
+def _opening(numbers: Sequence[LedgerRow], claims: Sequence[LedgerRow]) -> str:
+    rows = [*numbers, *claims]
+    run = sum(row.record is not None for row in rows)
+    waiting = sum(row.record is None and row.reason == NO_RUN for row in rows)
+    said = f"The paper reports {len(numbers)} numbers and makes {len(claims)} claims that have a row here. "
+    if not run:
+        return f"{said}None has been attempted yet; {waiting} are to be.\n"
+    return f"{said}{run} have a result, {waiting} wait for one, {len(rows) - run - waiting} cannot have one.\n"
+
+
+def _item_of(row: LedgerRow) -> str:
+    number = row.entry
+    assert isinstance(number, Number)
+    return number.item or "Text"
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _item(item: str, rows: Sequence[LedgerRow]) -> str:
+    grid = _grid(rows)
+    parts = [f"## {item}\n", grid if grid is not None else _list(rows), _plot(item, rows), _provenance(rows)]
+    return "\n".join(filter(None, parts))
+
+
+def _grid(rows: Sequence[LedgerRow]) -> str | None:
+    """Table systems against quantities, the paper's values over ours; None where that would be mostly empty."""
+    numbers = [row.entry for row in rows if isinstance(row.entry, Number)]
+    systems, quantities = _in_order(n.system for n in numbers), _in_order(_quantity(n) for n in numbers)
+    cells = {(n.system, _quantity(n)): row for n, row in zip(numbers, rows, strict=True)}
+    most = len(systems) * len(quantities)
+    if min(len(systems), len(quantities)) < 2 or len(cells) != len(rows) or len(rows) < _FILLED * most:
+        return None
+    turned = len(quantities) > len(systems)
+    down, across = (quantities, systems) if turned else (systems, quantities)
+    lines = []
+    for name in down:
+        held = [cells.get((other, name) if turned else (name, other)) for other in across]
+        lines.append([name, "paper", *(_papers(row) if row else "" for row in held)])
+        lines.append(["", "ours", *(_ours(row) if row else "" for row in held)])
+    return table(["", "", *across], lines, style="beside")
+
+
+def _list(rows: Sequence[LedgerRow]) -> str:
+    lines = []
+    for row in rows:
+        number = row.entry
+        assert isinstance(number, Number)
+        lines.append([number.system, _quantity(number), _papers(row), _ours(row), row.verdict, row.reason])
+    return table(["of what", "quantity", "paper", "ours", "verdict", "reason"], lines, style="beside")
+
+
+def _quantity(number: Number) -> str:
+    return number.quantity + (f" [{number.unit}]" if number.unit not in ("", "1") else "")
+
+
+def _papers(row: LedgerRow) -> str:
+    number = row.entry
+    assert isinstance(number, Number)
+    return number.value + (f" ± {number.sd}" if number.sd else "")
+
+
+def _ours(row: LedgerRow) -> str:
+    if row.record is None:
+        return MARKS.get(row.verdict) or ("…" if row.reason == NO_RUN else "–")
+    ((_, ours, _, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+    return f"{MARKS.get(verdict, '')} {ours}".strip() + (" (stale)" if row.stale else "")
+
+
+def _plot(item: str, rows: Sequence[LedgerRow]) -> str:
+    """Plot ours against the paper's for each quantity's unit, where at least two numbers can be compared."""
+    points: dict[str, list[Point]] = {}
+    for row in rows:
+        number, record = row.entry, row.record
+        assert isinstance(number, Number)
+        reported = ReportedValue.parse(number.value)
+        if record is None or reported.form != "number" or not isinstance(record.value, int | float):
+            continue
+        sd = float(number.sd) if number.sd else 0.0
+        label = _quantity(number)
+        points.setdefault(label, []).append(Point(reported.numbers[0], sd, float(record.value), record.sd or 0.0))
+    return "\n".join(plot(f"{item}: {label}", some) for label, some in points.items() if len(some) > 1)
+
+
+def _provenance(rows: Sequence[LedgerRow]) -> str:
+    """List, folded away, the runs that the values of a table come from."""
+    found: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        record = row.record
+        if record is not None:
+            seeds, data = ", ".join(map(str, record.seeds)), ", ".join(record.data) or record.basis
+            key = (record.notebook, record.scale, seeds, data, record.commit, record.device, record.date)
+            found[key] = found.get(key, 0) + 1
+    if not found:
+        return ""
+    head = ["notebook", "scale", "seeds", "data", "commit", "device", "date", "values"]
+    lines = [[*key, str(count)] for key, count in found.items()]
+    return f"::::{{dropdown}} Provenance\n\n{table(head, lines, style='beside')}\n::::\n"
+
+
+def _claims(rows: Sequence[LedgerRow]) -> str:
+    lines = []
+    for row in rows:
+        claim = row.entry
+        assert isinstance(claim, Claim)
+        if row.record is None:
+            ours = ""
+        else:
+            ((_, ours, _, _, _),) = ReceiptTable(Path(), ((claim, row.record),)).cells()
+        lines.append([claim.claim, claim.where, claim.test, claim.criterion, ours, row.verdict, row.reason])
+    head = ["claim", "where", "statistic", "must be", "ours", "verdict", "reason"]
+    return table(head, lines, style="beside")
