@@ -143,11 +143,11 @@ class GliomaPatient:
         Part of each voxel that is of each of `TISSUES`; 0 outside the head's brain.
     uptake : array, (x, y, z)
         Concentration of contrast agent, over the whole voxel [mol/m^3].
-    tumor, solid, leaky : array, (x, y, z)
+    tumor, solid, leaky, sinus : array, (x, y, z)
         Where more than half is tumor (oedema included, as in the thesis' masks); where more than half is solid core;
-        the part of the latter that enhances.
-    enhances : bool
-        Whether the tumor does.
+        the part of the latter that enhances; the sinus at the midline.
+    enhances, sinus_enhances : bool
+        Whether the tumor does; whether the sinus does.
     evidence : float
         z.
     grade : int
@@ -162,7 +162,9 @@ class GliomaPatient:
     tumor: Bool[np.ndarray, "x y z"]
     solid: Bool[np.ndarray, "x y z"]
     leaky: Bool[np.ndarray, "x y z"]
+    sinus: Bool[np.ndarray, "x y z"]
     enhances: bool
+    sinus_enhances: bool
     evidence: float
     grade: int
     age: float
@@ -208,14 +210,15 @@ def glioma_patient(
     tissues[:3] = healthy * (1.0 - tumor)
     tissues[3], tissues[4], tissues[5] = tumor - core, core - np.minimum(dead, core), np.minimum(dead, core)
     tissues *= template.brain
-    blood, enhancing_blood = _vessels(template, healthy, anatomy, generator)
+    blood, sinus, sinus_enhances = _vessels(template, healthy, anatomy, generator)
     blood = blood * (1.0 - tissues[3:6].sum(0))
     tissues[:3] *= 1.0 - blood
     tissues[6] = blood
     solid = tissues[4] > 0.5
     leaky = _leaky_part(solid, law, template, generator) & enhances
     amount = anatomy.uptake[0] * max(0.3, generator.normal(1.0, anatomy.uptake[1]))
-    uptake = np.where(leaky, amount, 0.0) + anatomy.vessel_uptake * enhancing_blood * blood
+    in_blood = anatomy.vessel_uptake * blood * np.where(sinus, float(sinus_enhances), 1.0)
+    uptake = np.where(leaky, amount, 0.0) + in_blood
     grade = int(generator.choice((2, 3, 4), p=GRADES[enhances]))
     age = float(np.clip(generator.normal(*AGES[enhances]), 19.0, 86.0))
     tumor_mask = tissues[3:6].sum(0) > 0.5
@@ -226,7 +229,9 @@ def glioma_patient(
         tumor_mask,
         solid & tumor_mask,
         leaky & tumor_mask,
+        sinus & (blood > 0.5),
         enhances,
+        sinus_enhances,
         evidence,
         grade,
         age,
@@ -309,8 +314,8 @@ def _step(level: Map, width: float) -> Map:
 
 def _vessels(
     template: Template, healthy: Float[np.ndarray, "3 x y z"], anatomy: Anatomy, generator: np.random.Generator
-) -> tuple[Map, Map]:
-    """Part of each voxel that is blood, and whether it enhances: thin vessels always, the midline sinus mostly.
+) -> tuple[Map, Bool[np.ndarray, "x y z"], bool]:
+    """Part of each voxel that is blood, where it is the midline sinus, and whether that enhances, as vessels always do.
 
     Thin vessels are where two smooth fields vanish together, which are curves; the sinus is the fluid between the
     hemispheres near the upper rim.
@@ -324,7 +329,7 @@ def _vessels(
     sinus_enhances = bool(generator.random() < anatomy.sinus_probability)
     blood = np.clip(np.maximum(tubes, sinus), 0.0, 1.0)
     blood = np.where(blood < 0.05, 0.0, blood)
-    return blood, np.where(tubes >= sinus, 1.0, float(sinus_enhances))
+    return blood, np.asarray(sinus > tubes), sinus_enhances
 
 
 def _leaky_part(

@@ -26,8 +26,8 @@ from mrrepro.simulators.glioma_scans import GliomaCohort
 CONTRAST = 3
 """Index of the post-contrast T1 among a patient's images; the three before it are the inputs."""
 
-BITS = {"brain": 1, "tumor": 2, "solid": 4, "leaky": 8, "blood": 16}
-"""Masks of a voxel; the last three are known of simulated patients alone."""
+BITS = {"brain": 1, "tumor": 2, "solid": 4, "leaky": 8, "blood": 16, "sinus": 32}
+"""Masks of a voxel; the last four are known of simulated patients alone."""
 
 AT_ONCE = 64
 """Patients in a file."""
@@ -93,8 +93,9 @@ class _Simulated(_Source):
         scan = self.cohort.scan(number)
         patient = scan.patient
         parts = {"brain": scan.brain, "tumor": scan.tumor, "solid": patient.solid, "leaky": patient.leaky}
-        parts["blood"] = patient.tissues[6] > 0.5
+        parts |= {"blood": patient.tissues[6] > 0.5, "sinus": patient.sinus}
         facts = {"name": patient.name, "enhances": patient.enhances, "evidence": patient.evidence}
+        facts["sinus_enhances"] = patient.sinus_enhances
         return scan.images, _code(parts), facts | {"grade": patient.grade, "age": patient.age, "field": scan.field}
 
 

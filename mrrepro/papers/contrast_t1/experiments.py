@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,20 @@ from mrrepro.networks.volume_patches import centre_of_mass, patch_around
 from mrrepro.papers.contrast_t1.cohort import COHORT, CONTRAST, Cohort
 from mrrepro.papers.contrast_t1.scores import (
     Case,
+    appearance_scores,
     cases,
     convention_scores,
     enhancement_scores,
     gathered,
     image_scores,
 )
-from mrrepro.papers.contrast_t1.settings import CohortSettings, NetworkChoice, RadiomicsSettings, TrainingSettings
+from mrrepro.papers.contrast_t1.settings import (
+    CohortSettings,
+    EvaluationSettings,
+    NetworkChoice,
+    RadiomicsSettings,
+    TrainingSettings,
+)
 from mrrepro.papers.contrast_t1.stages import NETWORK_FILE, TRAINING, Predictor, predict, read_network
 from mrrepro.radiomics.feature_set import feature_table, patient_features
 from mrrepro.radiomics.nested_validation import LOGISTIC, NestedValidation
@@ -36,6 +43,10 @@ CENTRAL_MM = 64
 """Edge of the cube around the tumor on which networks of every patch size are compared [mm]."""
 
 PERMUTATIONS = 3
+"""Permutations of the labels, and draws of noise, of the controls."""
+
+NINE = ("mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t")
+"""The thesis' scores, as `mrrepro.papers.contrast_t1.scores.image_scores` names them."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class EvaluationSelection:
     cohort: CohortSettings
     network: NetworkChoice
     training: TrainingSettings
+    evaluation: EvaluationSettings
 
 
 @dataclass(frozen=True)
@@ -75,15 +87,17 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     arrays: dict[str, np.ndarray] = {}
     for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"][: settings.cohort.test])):
         arrays |= score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
-    parts = [enhancement_scores(case) for case in cases(cohort, list(cohort.sets["labelled"]), predictor, side)]
-    labelled = gathered(parts)
+    asked = list(cohort.sets["labelled"])[: settings.evaluation.labelled]
+    labelled = gathered([enhancement_scores(case) for case in cases(cohort, asked, predictor, side)])
+    arrays["labelled_enhances"] = cohort.facts("enhances", asked).astype(bool)
+    arrays["test_sinus_enhances"] = cohort.facts("sinus_enhances", list(cohort.sets["test"])).astype(bool)
     arrays |= {f"labelled_{name}": labelled[name] for name in ("score", "tumor_score", "predicted_voxels")}
     write_arrays(context.workspace / "scores.npz", **arrays)
     for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"])):
         shown = [_slices(case) for case in cases(cohort, list(numbers[:EXAMPLES]), predictor, side)]
         kept = {f"{name}_{key}": np.concatenate([part[key] for part in shown]) for key in shown[0]}
         write_arrays(context.workspace / f"examples_{name}.npz", **kept)
-    write_json(context.workspace / "summary.json", summary(arrays, cohort))
+    write_json(context.workspace / "summary.json", summary(arrays))
 
 
 def score_set(
@@ -92,7 +106,7 @@ def score_set(
     """All scores of a set, each with the set's name before it; ``central_`` ones on the cube around the tumor."""
     whole, central, conventions = [], [], []
     for case in cases(cohort, numbers, predictor, side):
-        whole.append(image_scores(case) | enhancement_scores(case))
+        whole.append(image_scores(case) | enhancement_scores(case) | appearance_scores(case, voxel_mm))
         conventions.append(convention_scores(case))
         central.append(central_scores(case, CENTRAL_MM // voxel_mm))
     found = {f"{name}_{key}": values for key, values in gathered(whole).items()}
@@ -106,14 +120,14 @@ def central_scores(case: Case, side: int) -> dict[str, list[float]]:
     for k, tumor in enumerate(case.masks.tumor[:, 0]):
         x, y, z = tumor.shape
         patch = patch_around(centre_of_mass(tumor), (x, y, z), min(side, x, y, z))
-        one = _one(case, k).within(patch)
+        one = case.one(k).within(patch)
         errors = image_scores(one)
         for name in found:
             found[name] += errors[name]
     return found
 
 
-def summary(arrays: dict[str, np.ndarray], cohort: Cohort) -> dict[str, float | None]:
+def summary(arrays: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Means over the test patients, the amplitude kept as the cohort's law defines it, and areas under the curve."""
     found: dict[str, float | None] = {}
     for name in ("test", "seen"):
@@ -121,7 +135,19 @@ def summary(arrays: dict[str, np.ndarray], cohort: Cohort) -> dict[str, float | 
         tight = np.nanmean(arrays[f"{name}_true_rise_tight"])
         found[f"{name}_amplitude"] = float((leaky - tight) / (true - tight))
         enhancing = arrays[f"{name}_e_true_fraction"] > 0.01
-        for key in ("mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t", "central_mae"):
+        for key in (
+            "mae",
+            "mse",
+            "ssim",
+            "mae_b",
+            "mse_b",
+            "ssim_b",
+            "mae_t",
+            "mse_t",
+            "ssim_t",
+            "central_mae",
+            "found_0.3",
+        ):
             found[f"{name}_{key}"] = float(np.nanmean(arrays[f"{name}_{key}"]))
         found[f"{name}_dice"] = float(arrays[f"{name}_e_dice"][enhancing].mean())
         found[f"{name}_voxel_auc"] = float(np.nanmean(arrays[f"{name}_e_auc"]))
@@ -129,8 +155,8 @@ def summary(arrays: dict[str, np.ndarray], cohort: Cohort) -> dict[str, float | 
         found[f"{name}_blood_kept"] = float(
             np.nanmean(arrays[f"{name}_rise_blood"]) / np.nanmean(arrays[f"{name}_true_rise_blood"])
         )
-    labels = cohort.facts("enhances", list(cohort.sets["labelled"])).astype(bool)
-    for key in ("score", "predicted_voxels"):
+    labels = arrays["labelled_enhances"]
+    for key in ("score", "tumor_score", "predicted_voxels"):
         values = arrays[f"labelled_{key}"]
         known = np.isfinite(values)
         found[f"patient_auc_{key}"] = area_under_curve(labels[known], values[known])
@@ -201,27 +227,24 @@ def _controls(
     patients: list[str],
     cohort: Cohort,
     kept: list[int],
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     """Areas under the curve that must be one half, that must not be trusted, and that are the best possible."""
     splits = max(2, context.settings.radiomics.outer_splits // 2)
     quick = NestedValidation((LOGISTIC,), outer_splits=splits, inner_folds=3, candidates=2, selected_features=(20,))
     generator = np.random.default_rng(context.derived_seed("controls"))
-    permuted = [
-        quick.run(features, generator.permutation(labels), patients, seed=k).interval().mean
-        for k in range(PERMUTATIONS)
-    ]
-    noise = generator.standard_normal((len(labels), 1000))
-    strength = np.abs(np.corrcoef(noise.T, labels)[-1, :-1])
-    leaking = noise[:, np.argsort(-strength)[:20]]
+    permuted, leaked, sound = [], [], []
+    for k in range(PERMUTATIONS):
+        permuted.append(quick.run(features, generator.permutation(labels), patients, seed=k).interval().mean)
+        noise = generator.standard_normal((len(labels), 1000))
+        strength = np.abs(np.corrcoef(noise.T, labels)[-1, :-1])
+        leaked.append(quick.run(noise[:, np.argsort(-strength)[:20]], labels, patients, seed=k).interval().mean)
+        sound.append(quick.run(noise, labels, patients, seed=k).interval().mean)
     evidence = cohort.facts("evidence", kept)
     aged = np.column_stack([features, cohort.facts("age", kept).astype(float)]) if evidence[0] is not None else None
     return {
-        "permuted_auc": float(np.mean(permuted)),
-        "leak_auc": quick.run(leaking, labels, patients, seed=0).interval().mean,
-        "without_leak_auc": replace(quick, selected_features=(20,))
-        .run(noise, labels, patients, seed=0)
-        .interval()
-        .mean,
+        "permuted_auc": permuted,
+        "leak_auc": leaked,
+        "without_leak_auc": sound,
         "evidence_auc": area_under_curve(labels, evidence.astype(float)) if evidence[0] is not None else None,
         "evidence_auc_enhancement": (
             area_under_curve(enhances, evidence.astype(float)) if evidence[0] is not None else None
@@ -235,25 +258,12 @@ def _cohort(context: StageContext[Any], settings: CohortSettings) -> Cohort:
     return Cohort(context.inputs["contrast_t1/cohort"], settings)
 
 
-def _one(case: Case, k: int) -> Case:
-    one = slice(k, k + 1)
-    masks = replace(
-        case.masks,
-        brain=case.masks.brain[one],
-        tumor=case.masks.tumor[one],
-        enhancement=case.masks.enhancement[one],
-    )
-    volumes = (case.images, case.synthetic, case.solid, case.leaky, case.blood)
-    images, synthetic, solid, leaky, blood = (volume[one] for volume in volumes)
-    return Case(case.numbers[one], images, masks, synthetic, solid, leaky, blood)
-
-
 def _slices(case: Case) -> dict[str, np.ndarray]:
     """The axial slice through each tumor's centre: four images, the synthetic one, tumor and solid core."""
     rows = []
     for k, tumor in enumerate(case.masks.tumor[:, 0]):
         z = round(centre_of_mass(tumor)[2])
-        volumes = [case.images[k], case.synthetic[k], case.masks.tumor[k].float(), case.solid[k].float()]
+        volumes = [case.images[k], case.synthetic[k], case.masks.tumor[k].float(), case.known["solid"][k].float()]
         rows.append(torch.cat(volumes)[..., z].numpy().astype(np.float16))
     return {"slices": np.stack(rows)}
 
@@ -302,7 +312,9 @@ def _linear(images: Tensor, weights: np.ndarray) -> Tensor:
 EVALUATION = Stage(
     "contrast_t1/evaluation",
     evaluate,
-    select=lambda settings: EvaluationSelection(settings.cohort, settings.network, settings.training),
+    select=lambda settings: EvaluationSelection(
+        settings.cohort, settings.network, settings.training, settings.evaluation
+    ),
     inputs=(COHORT, TRAINING),
 )
 BASELINES = Stage(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from mrrepro.metrics.image_errors import enhancement_errors, image_errors
-from mrrepro.metrics.regions import Region, RegionMasks, enhancement_mask
+from mrrepro.metrics.regions import BACKGROUND, Region, RegionMasks
 from mrrepro.metrics.structural_similarity import CONVENTIONS, SHIFTED_TO_UNIT, structural_similarity
 from mrrepro.networks.volume_patches import Patch
 from mrrepro.papers.contrast_t1.cohort import CONTRAST, Cohort
@@ -31,20 +31,30 @@ ENHANCEMENT = (
 )
 """Fields of `mrrepro.metrics.image_errors.EnhancementErrors` that are kept, as ``e_<name>``."""
 
+KNOWN = ("solid", "leaky", "blood", "sinus")
+"""Masks that only simulated patients have."""
+
+THRESHOLDS = (0.2, 0.3, 0.4)
+"""Rise that counts as enhancement: the thesis', and one on either side."""
+
+NEAR_TUMOR_MM = 10.0
+"""Within which of the tumor dark voxels are looked at [mm]; the ledger's choice."""
+
 AT_ONCE = 8
 
 
 @dataclass(frozen=True)
 class Case:
-    """Some patients' images, masks and synthetic images on one region of the grid."""
+    """Some patients' images, masks and synthetic images on one region of the grid.
+
+    ``known`` holds the masks that only simulated patients have: ``solid``, ``leaky``, ``blood``, ``sinus``.
+    """
 
     numbers: tuple[int, ...]
     images: Tensor
     masks: RegionMasks
     synthetic: Tensor
-    solid: Tensor
-    leaky: Tensor
-    blood: Tensor
+    known: dict[str, Tensor]
 
     @property
     def true(self) -> Tensor:
@@ -54,9 +64,15 @@ class Case:
     def within(self, patch: Patch) -> Case:
         """The same inside a cube."""
         masks = RegionMasks(*(patch.cut(mask) for mask in (self.masks.brain, self.masks.tumor, self.masks.enhancement)))
-        volumes = (self.images, self.synthetic, self.solid, self.leaky, self.blood)
-        images, synthetic, solid, leaky, blood = (patch.cut(volume) for volume in volumes)
-        return Case(self.numbers, images, masks, synthetic, solid, leaky, blood)
+        known = {name: patch.cut(mask) for name, mask in self.known.items()}
+        return Case(self.numbers, patch.cut(self.images), masks, patch.cut(self.synthetic), known)
+
+    def one(self, k: int) -> Case:
+        """Patient ``k`` of these alone."""
+        only = slice(k, k + 1)
+        masks = RegionMasks(self.masks.brain[only], self.masks.tumor[only], self.masks.enhancement[only])
+        known = {name: mask[only] for name, mask in self.known.items()}
+        return Case(self.numbers[only], self.images[only], masks, self.synthetic[only], known)
 
 
 def cases(cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: int) -> Iterator[Case]:
@@ -78,12 +94,11 @@ def cases(cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: in
         some = tuple(numbers[first : first + step])
         images = cohort.images(some)
         masks = cohort.region_masks(some, images)
-        known = [cohort.mask(name, some) for name in ("solid", "leaky", "blood")]
+        known = {name: cohort.mask(name, some) for name in KNOWN}
         patch = patch_of(masks.tumor[0, 0], side)
-        whole = Case(some, images, masks, torch.zeros_like(images[:, :1]), *known)
+        whole = Case(some, images, masks, torch.zeros_like(images[:, :1]), known)
         case = whole.within(patch) if patch else whole
-        synthetic = predictor(some, case.images)
-        yield Case(some, case.images, case.masks, synthetic, case.solid, case.leaky, case.blood)
+        yield replace(case, synthetic=predictor(some, case.images))
 
 
 def image_scores(case: Case) -> dict[str, list[float]]:
@@ -119,20 +134,51 @@ def enhancement_scores(case: Case) -> dict[str, list[float]]:
 
     ``rise_leaky`` and ``true_rise_leaky`` are the mean rise over T1 of the synthetic and of the true image where the
     core truly leaks, ``true_rise_tight`` the true one in the rest of the solid core; ``score`` is the mean synthetic
-    rise over the solid core, by which enhancing patients are told from others; ``rise_blood`` and ``true_rise_blood``
-    are those of vessels and sinus.
+    rise over the solid core, by which enhancing patients are told from others; those of ``blood`` are
+    of all blood, those of ``sinus`` of that at the midline. ``found_<threshold>`` is the share of the truly enhancing
+    tumor voxels in which the synthetic image rises by more than the threshold, ``false_share_<threshold>`` that of the
+    other tumor voxels, ``found_sinus`` the first within the sinus at 0.3.
     """
     errors = enhancement_errors(case.synthetic, case.true, case.images[:, :1], case.masks)
     found = {f"e_{name}": getattr(errors, name).double().tolist() for name in ENHANCEMENT}
     synthetic_rise, true_rise = case.synthetic - case.images[:, :1], case.true - case.images[:, :1]
-    inside = {"leaky": case.leaky, "tight": case.solid & ~case.leaky, "blood": case.blood & case.masks.brain}
-    found["score"] = _means(synthetic_rise, case.solid)
+    solid, leaky, brain = case.known["solid"], case.known["leaky"], case.masks.brain
+    inside = {"leaky": leaky, "tight": solid & ~leaky, "blood": case.known["blood"] & brain}
+    inside["sinus"] = case.known["sinus"] & brain
+    found["score"] = _means(synthetic_rise, solid)
     found["tumor_score"] = _means(synthetic_rise, case.masks.tumor)
     for name, mask in inside.items():
         found[f"rise_{name}"] = _means(synthetic_rise, mask)
         found[f"true_rise_{name}"] = _means(true_rise, mask)
-    risen = enhancement_mask(case.synthetic, case.images[:, :1])
-    found["predicted_voxels"] = (risen & case.masks.tumor).flatten(1).sum(1).double().tolist()
+    for threshold in THRESHOLDS:
+        risen, truly = synthetic_rise > threshold, true_rise > threshold
+        found[f"found_{threshold:g}"] = _means(risen.float(), truly & case.masks.tumor)
+        found[f"false_share_{threshold:g}"] = _means(risen.float(), case.masks.tumor & ~truly)
+    found["found_sinus"] = _means((synthetic_rise > 0.3).float(), (true_rise > 0.3) & inside["sinus"])
+    found["predicted_voxels"] = ((synthetic_rise > 0.3) & case.masks.tumor).flatten(1).sum(1).double().tolist()
+    return found
+
+
+def appearance_scores(case: Case, voxel_mm: int) -> dict[str, list[float]]:
+    """How the synthetic image looks: ``gradient``, ``checkerboard`` and ``dark_error`` of each patient.
+
+    The mean gradient inside the brain, over that of the true image; the power of the composite at the highest frequency
+    of the grid along any axis, over the true image's; the mean error of the darkest quarter of the true image's voxels
+    within `NEAR_TUMOR_MM` of the tumor.
+    """
+    brain = case.masks.brain
+    synthetic, true = (torch.where(brain, volume, BACKGROUND) for volume in (case.synthetic, case.true))
+    inner = ~_dilated(~brain, 1)
+    slopes, powers = ([measure(volume) for volume in (synthetic, true)] for measure in (_gradient, _highest_frequency))
+    sharp = [_means(slope, inner) for slope in slopes]
+    found = {"gradient": [a / b for a, b in zip(*sharp, strict=True)]}
+    found["checkerboard"] = [float(a / b) for a, b in zip(*powers, strict=True)]
+    near = _dilated(case.masks.tumor, max(1, round(NEAR_TUMOR_MM / voxel_mm))) & ~case.masks.tumor & brain
+    found["dark_error"] = []
+    for k in range(len(case.numbers)):
+        values, errors = true[k][near[k]], (synthetic - true)[k][near[k]]
+        dark = values <= values.quantile(0.25) if len(values) else torch.zeros(0, dtype=torch.bool)
+        found["dark_error"].append(float(errors[dark].mean()) if dark.any() else float("nan"))
     return found
 
 
@@ -142,21 +188,33 @@ def gathered(parts: Sequence[dict[str, list[float]]]) -> dict[str, np.ndarray]:
 
 
 def _tumor_similarity(case: Case, k: int) -> float:
-    one = slice(k, k + 1)
+    one = case.one(k)
     try:
-        value = image_errors(
-            case.synthetic[one],
-            case.true[one],
-            RegionMasks(case.masks.brain[one], case.masks.tumor[one], case.masks.enhancement[one]),
-            SHIFTED_TO_UNIT,
-            (Region.TUMOR,),
-        )[Region.TUMOR].ssim
+        errors = image_errors(one.synthetic, one.true, one.masks, SHIFTED_TO_UNIT, (Region.TUMOR,))
     except ValueError:  # no voxel of the tumor lies a window's half inside the volume
         return float("nan")
-    return float(value)
+    return float(errors[Region.TUMOR].ssim)
 
 
 def _means(values: Tensor, mask: Tensor) -> list[float]:
     counts = mask.flatten(1).sum(1)
     sums = torch.where(mask, values, 0.0).flatten(1).sum(1)
     return torch.where(counts > 0, sums / counts.clamp(min=1), torch.nan).tolist()
+
+
+def _dilated(mask: Tensor, voxels: int) -> Tensor:
+    return torch.nn.functional.max_pool3d(mask.float(), 2 * voxels + 1, stride=1, padding=voxels) > 0
+
+
+def _gradient(volume: Tensor) -> Tensor:
+    parts = torch.gradient(volume, dim=(2, 3, 4))
+    return torch.stack([part.square() for part in parts]).sum(0).sqrt()
+
+
+def _highest_frequency(volume: Tensor) -> Tensor:
+    """Power at the highest frequency of the grid along at least one axis, of each volume."""
+    power = torch.fft.fftn(volume[:, 0].double(), dim=(1, 2, 3)).abs().square()
+    highest = torch.zeros_like(power, dtype=torch.bool)
+    for axis in (1, 2, 3):
+        highest.index_fill_(axis, torch.tensor([volume.shape[axis + 1] // 2]), True)
+    return torch.where(highest, power, 0.0).sum((1, 2, 3))

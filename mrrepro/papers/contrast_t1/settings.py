@@ -28,7 +28,9 @@ class CohortSettings:
     train: int = setting(208, "patients to train on", source="2.2", low=2, high=100_000)
     validation: int = setting(45, "patients that choose the best epoch", source="2.2", low=2, high=100_000)
     test: int = setting(45, "patients whose images are scored", source="2.2", low=2, high=100_000)
-    labelled: int = setting(400, "patients of whom it is asked whether they enhance; the first are those above", low=2)
+    labelled: int = setting(
+        400, "patients of whom may be asked whether they enhance; the first of them are the test patients", low=2
+    )
     evidence_separation: float = setting(1.14, "d', how much the images tell of enhancement", low=0, high=100)
     enhancing_fraction: float = setting(0.6, "q, part of the core that enhances", low=0.01, high=1)
     noise: float = setting(0.03, "noise in each channel, of the brain's mean signal", low=0, high=1)
@@ -51,6 +53,7 @@ class NetworkChoice:
     model: int = setting(0, "number of the model", source="2.4", choices=tuple(MODELS))
     base_filters: int = setting(64, "filters of the first level", source="Fig. 3", low=1, high=256)
     depth: int = setting(5, "halvings of the resolution; not stated in the thesis", low=2, high=8)
+    start: str = setting("printed", "weights at the start", source="2.4", choices=("printed", "he"))
 
     def size(self) -> UnetSize:
         """The same as the networks take it."""
@@ -112,6 +115,13 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True)
+class EvaluationSettings:
+    """How many patients are scored."""
+
+    labelled: int = setting(400, "patients of whom it is asked whether they enhance, at most the cohort's", low=2)
+
+
+@dataclass(frozen=True)
 class RadiomicsSettings:
     """The classifier of section 3.5."""
 
@@ -135,6 +145,7 @@ class ContrastT1Settings:
     network: NetworkChoice = NetworkChoice()
     loss: LossChoice = LossChoice()
     training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     radiomics: RadiomicsSettings = RadiomicsSettings()
 
     @classmethod

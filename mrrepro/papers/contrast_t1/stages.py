@@ -45,6 +45,8 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
     plan = settings.training.plan(settings.cohort.train)
     torch.manual_seed(context.derived_seed("weights"))
     network = MODELS[settings.network.model](settings.network.size())
+    if settings.network.start == "he":
+        start_as_he(network)
     loss = settings.loss.loss()
     held_out = PatchStream(cohort, settings.training, cohort.sets["validation"], 0)
     task = VolumeTask(
@@ -116,6 +118,13 @@ class PatchStream:
             whole = torch.stack(volumes)
             stacked[name] = whole if whole.dtype == torch.bool else whole.float()
         return stacked
+
+
+def start_as_he(network: nn.Module) -> None:
+    """Draw all convolutions' weights from He's normal distribution, which the thesis tried beside Xavier's."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            nn.init.kaiming_normal_(module.weight)
 
 
 def patch_of(tumor: Tensor, side: int) -> Patch | None:
