@@ -170,9 +170,9 @@ class GliomaPatient:
     age: float
 
 
-GRADES = {True: (0.03, 0.12, 0.85), False: (0.6, 0.3, 0.1)}
-"""Probabilities of grades II, III, IV where the tumor enhances and where not: our choice; 'the vast majority' of grade
-IV enhances, 'rare cases' of the others do (thesis, section 3.5)."""
+GRADES = {True: (0.01, 0.02, 0.97), False: (0.6, 0.37, 0.03)}
+"""Probabilities of grades II, III, IV where the tumor enhances and where not: our choice, for 'the vast
+majority' of grade IV enhances and the others do in 'rare cases' (thesis, sections 1 and 3.5)."""
 
 AGES = {True: (60.0, 11.0), False: (47.0, 14.0)}
 """Mean and standard deviation of the age [years] where the tumor enhances and where not: our choice."""

@@ -40,7 +40,7 @@ Lu et al., Magn. Reson. Med. 52, 679 (2004) at 3 T. Fluid does not change with t
 our choice: longer than grey matter, and longest where it is liquid."""
 
 T2 = (0.075, 0.090, 1.5, 0.130, 0.120, 0.400, 0.040)
-"""T2 [s] in the same order, the same at all fields (our choice); blood's is short and stands for the signal that flow takes."""
+"""T2 [s] in the same order, the same at all fields: our choice; blood's is short, for the signal that flow takes."""
 
 FIELD_STRENGTHS = ((1.0, 0.14), (1.5, 0.75), (3.0, 0.11))
 """Field [T] and how often: the shares of the thesis' database (section 2.1) without its few others."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,9 @@ CENTRAL_MM = 64
 PERMUTATIONS = 3
 """Permutations of the labels, and draws of noise, of the controls."""
 
+SEEN = ("seen_found_0.3", "seen_rise_leaky", "seen_true_rise_leaky", "seen_true_rise_tight", "seen_mae_b", "seen_mae_t")
+"""Scores of patients that were trained on that are kept."""
+
 NINE = ("mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t")
 """The thesis' scores, as `mrrepro.papers.contrast_t1.scores.image_scores` names them."""
 
@@ -86,7 +90,8 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     side = settings.training.patch
     arrays: dict[str, np.ndarray] = {}
     for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"][: settings.cohort.test])):
-        arrays |= score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
+        found = score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
+        arrays |= {key: values for key, values in found.items() if name == "test" or key in SEEN}
     asked = list(cohort.sets["labelled"])[: settings.evaluation.labelled]
     labelled = gathered([enhancement_scores(case) for case in cases(cohort, asked, predictor, side)])
     arrays["labelled_enhances"] = cohort.facts("enhances", asked).astype(bool)
@@ -129,38 +134,33 @@ def central_scores(case: Case, side: int) -> dict[str, list[float]]:
 
 def summary(arrays: dict[str, np.ndarray]) -> dict[str, float | None]:
     """Means over the test patients, the amplitude kept as the cohort's law defines it, and areas under the curve."""
-    found: dict[str, float | None] = {}
-    for name in ("test", "seen"):
-        leaky, true = (np.nanmean(arrays[f"{name}_{key}"]) for key in ("rise_leaky", "true_rise_leaky"))
-        tight = np.nanmean(arrays[f"{name}_true_rise_tight"])
-        found[f"{name}_amplitude"] = float((leaky - tight) / (true - tight))
-        enhancing = arrays[f"{name}_e_true_fraction"] > 0.01
-        for key in (
-            "mae",
-            "mse",
-            "ssim",
-            "mae_b",
-            "mse_b",
-            "ssim_b",
-            "mae_t",
-            "mse_t",
-            "ssim_t",
-            "central_mae",
-            "found_0.3",
-        ):
-            found[f"{name}_{key}"] = float(np.nanmean(arrays[f"{name}_{key}"]))
-        found[f"{name}_dice"] = float(arrays[f"{name}_e_dice"][enhancing].mean())
-        found[f"{name}_voxel_auc"] = float(np.nanmean(arrays[f"{name}_e_auc"]))
-        found[f"{name}_false_in_quiet"] = float(arrays[f"{name}_predicted_voxels"][~enhancing].mean())
-        found[f"{name}_blood_kept"] = float(
-            np.nanmean(arrays[f"{name}_rise_blood"]) / np.nanmean(arrays[f"{name}_true_rise_blood"])
-        )
+    found = {f"{name}_amplitude": amplitude(arrays, name) for name in ("test", "seen")}
+    for key in (*NINE, "central_mae", "found_0.3"):
+        found[f"test_{key}"] = _mean(arrays[f"test_{key}"])
+    enhancing = np.isfinite(arrays["test_true_rise_leaky"])
+    found["test_dice"] = _mean(arrays["test_e_dice"][enhancing])
+    found["test_voxel_auc"] = _mean(arrays["test_e_auc"])
+    found["test_false_share_of_quiet"] = _mean(arrays["test_false_share_0.3"][~enhancing])
+    found["test_blood_kept"] = _mean(arrays["test_rise_blood"]) / _mean(arrays["test_true_rise_blood"])
     labels = arrays["labelled_enhances"]
     for key in ("score", "tumor_score", "predicted_voxels"):
         values = arrays[f"labelled_{key}"]
         known = np.isfinite(values)
         found[f"patient_auc_{key}"] = area_under_curve(labels[known], values[known])
-    return found
+    return {key: value if math.isfinite(value) else None for key, value in found.items()}
+
+
+def amplitude(arrays: Mapping[str, np.ndarray], name: str) -> float:
+    """Mean synthetic rise where the core leaks, 0 being that of a tight core and 1 the true one; NaN if none leaks."""
+    leaky, true, tight = (
+        _mean(arrays[f"{name}_{key}"]) for key in ("rise_leaky", "true_rise_leaky", "true_rise_tight")
+    )
+    return (leaky - tight) / (true - tight)
+
+
+def _mean(values: np.ndarray) -> float:
+    known = np.asarray(values)[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
 
 
 def baselines(context: StageContext[BaselineSelection]) -> None:

@@ -168,7 +168,7 @@ class ContrastT1Settings:
                 cohort=CohortSettings(voxel_mm=4, train=160, validation=20, test=48),
                 network=NetworkChoice(base_filters=8, depth=3),
                 training=short,
-                radiomics=RadiomicsSettings(outer_splits=20, candidates=6),
+                radiomics=RadiomicsSettings(outer_splits=20, candidates=6, all_classifiers=False),
             )
         return replace(
             paper,
