@@ -2,8 +2,8 @@
 
 Nothing here is a patient. The template's grey and white matter are deformed smoothly; a tumor with necrosis, solid
 core and oedema is put into the white matter; vessels and the sinus at the midline are added. Where contrast agent goes
-follows `mrrepro.phantoms.enhancement_law.EnhancementLaw`: the evidence z drives the extents of oedema and necrosis, and
-that is all that the images tell about whether the tumor enhances.
+follows `mrrepro.phantoms.enhancement_law.EnhancementLaw`: the evidence z drives the extents of oedema and necrosis and
+the water of the core, and that is all that the images tell about whether the tumor enhances.
 
 All lengths are in metres. A patient is a pure function of grid, anatomy settings, law, seed and number.
 """
@@ -51,6 +51,8 @@ class Anatomy:
         Width of the oedema at z = 0 [m]; ``exp(0.5 z)`` times that elsewhere.
     necrosis : (float, float)
         Radius of the necrosis as part of the core's at z = 0 and its growth with z; kept within 0 to 0.75.
+    core_water : float
+        Logarithm by which T2 of the core grows with z; that of T1 grows by 0.4 times as much.
     uptake : (float, float)
         Concentration of contrast agent in leaky core: mean [mol/m^3] and standard deviation as part of it.
     vessel_uptake : float
@@ -63,6 +65,7 @@ class Anatomy:
     core_radius: tuple[float, float] = (11e-3, 19e-3)
     oedema_width: float = 8e-3
     necrosis: tuple[float, float] = (0.35, 0.15)
+    core_water: float = 0.25
     uptake: tuple[float, float] = (0.22, 0.1)
     vessel_uptake: float = 0.3
     sinus_probability: float = 0.9
@@ -143,6 +146,8 @@ class GliomaPatient:
         Part of each voxel that is of each of `TISSUES`; 0 outside the head's brain.
     uptake : array, (x, y, z)
         Concentration of contrast agent, over the whole voxel [mol/m^3].
+    core_water : float
+        Logarithm of the core's T2 over its usual one.
     tumor, solid, leaky, sinus : array, (x, y, z)
         Where more than half is tumor (oedema included, as in the thesis' masks); where more than half is solid core;
         the part of the latter that enhances; the sinus at the midline.
@@ -159,6 +164,7 @@ class GliomaPatient:
     name: str
     tissues: Float[np.ndarray, "tissues x y z"]
     uptake: Map
+    core_water: float
     tumor: Bool[np.ndarray, "x y z"]
     solid: Bool[np.ndarray, "x y z"]
     leaky: Bool[np.ndarray, "x y z"]
@@ -211,8 +217,8 @@ def glioma_patient(
     tissues[3], tissues[4], tissues[5] = tumor - core, core - np.minimum(dead, core), np.minimum(dead, core)
     tissues *= template.brain
     blood, sinus, sinus_enhances = _vessels(template, healthy, anatomy, generator)
-    blood = blood * (1.0 - tissues[3:6].sum(0))
     tissues[:3] *= 1.0 - blood
+    blood = blood * (1.0 - tissues[3:6].sum(0))
     tissues[6] = blood
     solid = tissues[4] > 0.5
     leaky = _leaky_part(solid, law, template, generator) & enhances
@@ -226,6 +232,7 @@ def glioma_patient(
         f"simulated-{number:04d}",
         tissues,
         uptake.astype(np.float32),
+        anatomy.core_water * evidence,
         tumor_mask,
         solid & tumor_mask,
         leaky & tumor_mask,

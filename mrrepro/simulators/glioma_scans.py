@@ -6,6 +6,7 @@ field, images that are registered a little wrongly, Rician noise. Times in secon
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
-from mrrepro.phantoms.glioma import Anatomy, GliomaPatient, Template, glioma_patient, smooth_field
+from mrrepro.phantoms.glioma import TISSUES, Anatomy, GliomaPatient, Template, glioma_patient, smooth_field
 from mrrepro.simulators.mr_signals import (
     ContrastAgent,
     InversionRecoverySpinEcho,
@@ -158,6 +159,10 @@ def _signals(
     """Noise-free signals: each voxel is the sum of its tissues' signals, contrast agent shortening T1 where it is."""
     jitter = np.clip(generator.normal(1.0, variation.tissue_jitter, (3, len(T2))), 0.7, 1.3)
     density, t1, t2 = np.array(PROTON_DENSITY) * jitter[0], _t1_at(field) * jitter[1], np.array(T2) * jitter[2]
+
+    core = TISSUES.index("core")
+    t1[core] *= math.exp(0.4 * patient.core_water)
+    t2[core] *= math.exp(patient.core_water)
 
     def spread(value: float) -> float:
         return value * float(generator.uniform(1.0 - variation.timing_jitter, 1.0 + variation.timing_jitter))

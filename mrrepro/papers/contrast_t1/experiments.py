@@ -93,10 +93,13 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
         found = score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
         arrays |= {key: values for key, values in found.items() if name == "test" or key in SEEN}
     asked = list(cohort.sets["labelled"])[: settings.evaluation.labelled]
-    labelled = gathered([enhancement_scores(case) for case in cases(cohort, asked, predictor, side)])
+    further = asked[settings.cohort.test :]  # the first of them are the test patients, scored already
+    parts = [enhancement_scores(case) for case in cases(cohort, further, predictor, side)]
+    for name in ("score", "tumor_score", "predicted_voxels"):
+        more = [gathered(parts)[name]] if parts else []
+        arrays[f"labelled_{name}"] = np.concatenate([arrays[f"test_{name}"], *more])[: len(asked)]
     arrays["labelled_enhances"] = cohort.facts("enhances", asked).astype(bool)
     arrays["test_sinus_enhances"] = cohort.facts("sinus_enhances", list(cohort.sets["test"])).astype(bool)
-    arrays |= {f"labelled_{name}": labelled[name] for name in ("score", "tumor_score", "predicted_voxels")}
     write_arrays(context.workspace / "scores.npz", **arrays)
     for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"])):
         shown = [_slices(case) for case in cases(cohort, list(numbers[:EXAMPLES]), predictor, side)]

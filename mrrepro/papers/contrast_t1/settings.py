@@ -161,7 +161,7 @@ class ContrastT1Settings:
                 network=NetworkChoice(base_filters=32, depth=4),
                 training=TrainingSettings(epochs=40),
             )
-        short = TrainingSettings(epochs=5, batch_size=4, learning_rate=2e-3, decay_from=0.0)
+        short = TrainingSettings(epochs=4, batch_size=2, learning_rate=2e-3, decay_from=0.0)
         if scale == "demo":
             return replace(
                 paper,
