@@ -1,7 +1,7 @@
 """The family of 3D U-Nets that map T1, T2 and FLAIR to a post-contrast T1 image: the thesis' models 0 to 4.
 
-Model 0 is the generator of TensorFlow's pix2pix tutorial with 3D convolutions. Models 1 to 4 are one body,
-`FullResolutionUnet3d`, with different parts::
+Model 0 is the generator of TensorFlow's pix2pix tutorial with 3D convolutions, `mrrepro.networks.pix2pix`. Models 1 to
+4 are one body, `FullResolutionUnet3d`, with different parts::
 
     model  front of the body         on each skip     before each (de)convolution
     1      one stem                  nothing          nothing
@@ -17,30 +17,26 @@ open, and how it is read here, stands beside each part.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mrrepro.networks.pix2pix import GeneratorSize, Normalization, PixToPixGenerator
 from mrrepro.networks.unet3d_parts import (
     AttentionGate,
-    FourTapSampling,
     ModalityBranches,
     ResidualBlock,
-    Sampling,
-    ThreeTapSampling,
     WithoutGate,
     batch_normalization,
     contracting_block,
     expanding_block,
-    initialize_normal,
     initialize_xavier,
 )
 
 InputImages = Float[Tensor, "batch input_channel depth height width"]
 OutputImages = Float[Tensor, "batch output_channel depth height width"]
-Normalization = Callable[[int], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -79,12 +75,12 @@ class UnetSize:
         return tuple(self.base_filters * min(2**level, 8) for level in range(self.depth))
 
 
-class PixToPixUnet3d(nn.Module):
+class PixToPixUnet3d(PixToPixGenerator):
     """Model 0: contract with strided convolutions of 4 taps, expand with transposed ones, join by skips, end in tanh.
 
-    Weights start from a normal distribution of standard deviation 0.02; all but the first contraction are
-    normalised; leaky ReLU (0.3) on the way down, ReLU on the way up. Source: TensorFlow tutorial 'pix2pix', with 3D
-    filters, 3 input channels and 1 output channel (thesis, section 2.4 and Fig. 3).
+    `PixToPixGenerator` as TensorFlow's tutorial 'pix2pix' has it, with 3D filters, 3 input channels and 1 output
+    channel (thesis, section 2.4 and Fig. 3): leaky ReLU with slope 0.3, skips joined after the activations, the
+    innermost level normalised.
 
     Parameters
     ----------
@@ -97,23 +93,15 @@ class PixToPixUnet3d(nn.Module):
     """
 
     def __init__(self, size: UnetSize = UnetSize(), normalization: Normalization = batch_normalization) -> None:
-        super().__init__()
-        self.size = size
-        self.contracting = _contracting_path(size, size.input_channels, FourTapSampling(), normalization)
-        self.expanding = _expanding_path(size, FourTapSampling(), normalization)
-        self.last = nn.ConvTranspose3d(2 * size.base_filters, size.output_channels, 4, stride=2, padding=1)
-        initialize_normal(self)
-
-    def forward(self, images: InputImages) -> OutputImages:
-        """Map the input images (batch, 3, ...) to the synthetic image (batch, 1, ...), in [-1, 1]."""
-        _require_images(images, self.size)
-        skips, features = [], images
-        for block in self.contracting:
-            features = block(features)
-            skips.append(features)
-        for block, skip in zip(self.expanding, reversed(skips[:-1]), strict=True):
-            features = torch.cat([block(features), skip], dim=1)
-        return torch.tanh(self.last(features))
+        tutorial = GeneratorSize(
+            **asdict(size),
+            dimensions=3,
+            output_activation="tanh",
+            leak=0.3,
+            skip_leak=0.3,
+            normalized_innermost=True,
+        )
+        super().__init__(tutorial, normalization)
 
 
 class FullResolutionUnet3d(nn.Module):
@@ -150,13 +138,13 @@ class FullResolutionUnet3d(nn.Module):
     ) -> None:
         super().__init__()
         self.size = size
-        base, sampling = size.base_filters, ThreeTapSampling()
+        base = size.base_filters
         channels = size.input_channels if front is None else front.output_channels
         self.front = nn.Identity() if front is None else front
         self.stem = nn.Sequential(nn.Conv3d(channels, base, 3, padding=1, bias=False), nn.LeakyReLU(0.3))
-        self.contracting = _contracting_path(size, base, sampling, normalization, preparation)
-        self.expanding = _expanding_path(size, sampling, normalization, preparation)
-        self.expanding.append(expanding_block(2 * base, base, sampling, normalization, preparation, dropout=0.0))
+        self.contracting = _contracting_path(size, base, normalization, preparation)
+        self.expanding = _expanding_path(size, normalization, preparation)
+        self.expanding.append(expanding_block(2 * base, base, normalization, preparation, dropout=0.0))
         self.gates = nn.ModuleList(gate(filters, filters) for filters in (*reversed(size.filters[:-1]), base))
         self.last = nn.Conv3d(2 * base, size.output_channels, 3, padding=1)
         initialize_xavier(self)
@@ -229,21 +217,19 @@ def _branches(size: UnetSize, normalization: Normalization) -> ModalityBranches:
 def _contracting_path(
     size: UnetSize,
     channels: int,
-    sampling: Sampling,
     normalization: Normalization,
     preparation: Callable[[int], nn.Module] = nn.Identity,
 ) -> nn.ModuleList:
     path = nn.ModuleList()
     for level, filters in enumerate(size.filters):
         norm = nn.Identity if level == 0 else normalization
-        path.append(contracting_block(channels, filters, sampling, norm, preparation))
+        path.append(contracting_block(channels, filters, norm, preparation))
         channels = filters
     return path
 
 
 def _expanding_path(
     size: UnetSize,
-    sampling: Sampling,
     normalization: Normalization,
     preparation: Callable[[int], nn.Module] = nn.Identity,
 ) -> nn.ModuleList:
@@ -251,7 +237,7 @@ def _expanding_path(
     channels = size.filters[-1]
     for block, filters in enumerate(reversed(size.filters[:-1])):
         dropout = 0.5 if block < size.dropout_blocks else 0.0
-        path.append(expanding_block(channels, filters, sampling, normalization, preparation, dropout))
+        path.append(expanding_block(channels, filters, normalization, preparation, dropout))
         channels = 2 * filters
     return path
 

@@ -1,9 +1,8 @@
-"""Parts of the 3D U-Nets: sampling by strided convolutions, blocks, gates, residual blocks, initialisations."""
+"""Parts of the 3D U-Nets: strided convolutions, blocks, gates, residual blocks, initialisation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -13,44 +12,18 @@ Features = Float[Tensor, "batch channel depth height width"]
 Expanded = Float[Tensor, "batch expanded_channel depth height width"]
 
 
-@runtime_checkable
-class Sampling(Protocol):
-    """Makes the convolutions that halve and double the resolution."""
-
-    def halving(self, channels: int, filters: int) -> nn.Module:
-        """Make a strided convolution that maps each side n to n / 2."""
-        ...
-
-    def doubling(self, channels: int, filters: int) -> nn.Module:
-        """Make a transposed convolution that maps each side n to 2 n."""
-        ...
+def halving(channels: int, filters: int) -> nn.Conv3d:
+    """Make a convolution of 3 taps and stride 2, which maps each side n to n / 2."""
+    return nn.Conv3d(channels, filters, 3, stride=2, padding=1, bias=False)
 
 
-class FourTapSampling:
-    """Filters of 4 taps and stride 2: each output of the transposed one is reached by 2 taps along every axis."""
+def doubling(channels: int, filters: int) -> nn.ConvTranspose3d:
+    """Make a transposed convolution of 3 taps and stride 2, which maps each side n to 2 n.
 
-    def halving(self, channels: int, filters: int) -> nn.Module:
-        """Make a strided convolution."""
-        return nn.Conv3d(channels, filters, 4, stride=2, padding=1, bias=False)
-
-    def doubling(self, channels: int, filters: int) -> nn.Module:
-        """Make a transposed convolution."""
-        return nn.ConvTranspose3d(channels, filters, 4, stride=2, padding=1, bias=False)
-
-
-class ThreeTapSampling:
-    """Filters of 3 taps and stride 2: outputs of the transposed one are reached by 1 and 2 taps in turn.
-
-    This uneven overlap can leave a checkerboard in the image (Odena et al., Distill (2016), 10.23915/distill.00003).
+    Its outputs are reached by 1 and 2 taps in turn. This uneven overlap can leave a checkerboard in the image (Odena
+    et al., Distill (2016), 10.23915/distill.00003).
     """
-
-    def halving(self, channels: int, filters: int) -> nn.Module:
-        """Make a strided convolution."""
-        return nn.Conv3d(channels, filters, 3, stride=2, padding=1, bias=False)
-
-    def doubling(self, channels: int, filters: int) -> nn.Module:
-        """Make a transposed convolution."""
-        return nn.ConvTranspose3d(channels, filters, 3, stride=2, padding=1, output_padding=1, bias=False)
+    return nn.ConvTranspose3d(channels, filters, 3, stride=2, padding=1, output_padding=1, bias=False)
 
 
 def batch_normalization(channels: int) -> nn.BatchNorm3d:
@@ -66,20 +39,16 @@ def instance_normalization(channels: int) -> nn.InstanceNorm3d:
 def contracting_block(
     channels: int,
     filters: int,
-    sampling: Sampling,
     normalization: Callable[[int], nn.Module],
     preparation: Callable[[int], nn.Module],
 ) -> nn.Sequential:
     """Prepare, halve the resolution, normalise, leaky ReLU (0.3)."""
-    return nn.Sequential(
-        preparation(channels), sampling.halving(channels, filters), normalization(filters), nn.LeakyReLU(0.3)
-    )
+    return nn.Sequential(preparation(channels), halving(channels, filters), normalization(filters), nn.LeakyReLU(0.3))
 
 
 def expanding_block(
     channels: int,
     filters: int,
-    sampling: Sampling,
     normalization: Callable[[int], nn.Module],
     preparation: Callable[[int], nn.Module],
     dropout: float,
@@ -87,7 +56,7 @@ def expanding_block(
     """Prepare, double the resolution, normalise, drop features while training, ReLU."""
     return nn.Sequential(
         preparation(channels),
-        sampling.doubling(channels, filters),
+        doubling(channels, filters),
         normalization(filters),
         nn.Dropout(dropout),
         nn.ReLU(),
@@ -179,12 +148,6 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Features) -> Features:
         """Add the learnt difference."""
         return torch.relu(features + self.difference(features))
-
-
-def initialize_normal(network: nn.Module, standard_deviation: float = 0.02) -> None:
-    """Draw the weights of all convolutions from a normal distribution, set their biases to zero."""
-    for weight in _convolution_weights(network):
-        nn.init.normal_(weight, std=standard_deviation)
 
 
 def initialize_xavier(network: nn.Module) -> None:

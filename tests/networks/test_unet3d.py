@@ -12,11 +12,10 @@ from mrrepro.networks.network_size import count_weights, network_cost, receptive
 from mrrepro.networks.unet3d import MODELS, PixToPixUnet3d, UnetSize
 from mrrepro.networks.unet3d_parts import (
     AttentionGate,
-    FourTapSampling,
     ModalityBranches,
     ResidualBlock,
-    ThreeTapSampling,
     batch_normalization,
+    doubling,
     instance_normalization,
 )
 
@@ -122,10 +121,10 @@ def test_models_start_from_the_stated_distributions():
 
 def test_filters_of_three_taps_overlap_unevenly_and_of_four_evenly():
     counts = []
-    for sampling in (ThreeTapSampling(), FourTapSampling()):
-        layer = sampling.doubling(1, 1)
+    for layer in (doubling(1, 1), PixToPixUnet3d(UnetSize(base_filters=1, depth=2)).expanding[0][0]):
         nn.init.ones_(layer.weight)
-        counts.append(layer(torch.ones(1, 1, 6, 6, 6))[0, 0, 2:-2, 2:-2, 2:-2].unique().tolist())
+        taps = layer(torch.ones(1, layer.in_channels, 6, 6, 6)) / layer.in_channels
+        counts.append(taps[0, 0, 2:-2, 2:-2, 2:-2].unique().tolist())
     assert counts == [[1.0, 2.0, 4.0, 8.0], [8.0]]
 
 
