@@ -18,7 +18,6 @@ from mrrepro.papers.contrast_t1.scores import (
     Case,
     appearance_scores,
     cases,
-    convention_scores,
     enhancement_scores,
     gathered,
     image_scores,
@@ -46,7 +45,7 @@ CENTRAL_MM = 64
 PERMUTATIONS = 3
 """Permutations of the labels, and draws of noise, of the controls."""
 
-SEEN = ("seen_found_0.3", "seen_rise_leaky", "seen_true_rise_leaky", "seen_true_rise_tight", "seen_mae_b", "seen_mae_t")
+SEEN = ("found_0.3", "rise_leaky", "true_rise_leaky", "true_rise_tight")
 """Scores of patients that were trained on that are kept."""
 
 NINE = ("mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t")
@@ -89,9 +88,10 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
 
     side = settings.training.patch
     arrays: dict[str, np.ndarray] = {}
-    for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"][: settings.cohort.test])):
-        found = score_set(cohort, list(numbers), predictor, side, settings.cohort.voxel_mm, name)
-        arrays |= {key: values for key, values in found.items() if name == "test" or key in SEEN}
+    arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, side, settings.cohort.voxel_mm, "test")
+    seen = list(cohort.sets["train"])[: settings.cohort.test]
+    again = gathered([enhancement_scores(case) for case in cases(cohort, seen, predictor, side)])
+    arrays |= {f"seen_{name}": again[name] for name in SEEN}
     asked = list(cohort.sets["labelled"])[: settings.evaluation.labelled]
     further = asked[settings.cohort.test :]  # the first of them are the test patients, scored already
     parts = [enhancement_scores(case) for case in cases(cohort, further, predictor, side)]
@@ -112,26 +112,23 @@ def score_set(
     cohort: Cohort, numbers: list[int], predictor: Predictor, side: int, voxel_mm: int, name: str
 ) -> dict[str, np.ndarray]:
     """All scores of a set, each with the set's name before it; ``central_`` ones on the cube around the tumor."""
-    whole, central, conventions = [], [], []
+    whole, central = [], []
     for case in cases(cohort, numbers, predictor, side):
         whole.append(image_scores(case) | enhancement_scores(case) | appearance_scores(case, voxel_mm))
-        conventions.append(convention_scores(case))
         central.append(central_scores(case, CENTRAL_MM // voxel_mm))
     found = {f"{name}_{key}": values for key, values in gathered(whole).items()}
-    found |= {f"{name}_{key}": values for key, values in gathered(conventions).items()}
     return found | {f"{name}_central_{key}": values for key, values in gathered(central).items()}
 
 
 def central_scores(case: Case, side: int) -> dict[str, list[float]]:
     """Errors over the cube of ``side`` voxels around each patient's tumor, whatever was predicted around it."""
-    found: dict[str, list[float]] = {"mae": [], "mse": [], "ssim": []}
+    found: dict[str, list[float]] = {"mae": [], "mse": []}
     for k, tumor in enumerate(case.masks.tumor[:, 0]):
         x, y, z = tumor.shape
-        patch = patch_around(centre_of_mass(tumor), (x, y, z), min(side, x, y, z))
-        one = case.one(k).within(patch)
-        errors = image_scores(one)
-        for name in found:
-            found[name] += errors[name]
+        cube = case.one(k).within(patch_around(centre_of_mass(tumor), (x, y, z), min(side, x, y, z)))
+        difference = torch.where(cube.masks.brain, cube.synthetic - cube.true, 0.0)
+        found["mae"].append(float(difference.abs().mean()))
+        found["mse"].append(float(difference.square().mean()))
     return found
 
 

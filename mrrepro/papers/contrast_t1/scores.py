@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mrrepro.metrics.image_errors import enhancement_errors, image_errors
+from mrrepro.metrics.image_errors import enhancement_errors
 from mrrepro.metrics.regions import BACKGROUND, Region, RegionMasks
-from mrrepro.metrics.structural_similarity import CONVENTIONS, SHIFTED_TO_UNIT, structural_similarity
+from mrrepro.metrics.structural_similarity import SHIFTED_TO_UNIT, WINDOW_11, structural_similarity_map
 from mrrepro.networks.volume_patches import Patch
 from mrrepro.papers.contrast_t1.cohort import CONTRAST, Cohort
 from mrrepro.papers.contrast_t1.stages import Predictor, patch_of
@@ -104,29 +104,22 @@ def cases(cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: in
 def image_scores(case: Case) -> dict[str, list[float]]:
     """The nine scores of each patient of a case, by the names ``mae``, ``mae_b``, ``mae_t``, ...; SSIM on [0, 1].
 
-    The structural similarity of a tumor that reaches no window inside the volume is NaN.
+    Both images get the background outside the brain first. The map of structural similarity is made once and averaged
+    over each region; it is NaN for a region that no window inside the volume is centred in.
     """
-    found: dict[str, list[float]] = {}
-    whole = image_errors(case.synthetic, case.true, case.masks, SHIFTED_TO_UNIT, (Region.IMAGE, Region.BRAIN))
-    for suffix, region in list(REGIONS.items())[:2]:
-        for score in ("mae", "mse", "ssim"):
-            found[f"{score}{suffix}"] = getattr(whole[region], score).tolist()
-    difference = case.synthetic - case.true
-    counts = case.masks.tumor.flatten(1).sum(1)
-    for score, values in (("mae", difference.abs()), ("mse", difference.square())):
-        found[f"{score}_t"] = (torch.where(case.masks.tumor, values, 0.0).flatten(1).sum(1) / counts).tolist()
-    found["ssim_t"] = [_tumor_similarity(case, k) for k in range(len(case.numbers))]
-    return found
-
-
-def convention_scores(case: Case) -> dict[str, list[float]]:
-    """SSIM of the composite under each convention, ``ssim_<convention>``."""
     brain = case.masks.brain
-    synthetic, true = (torch.where(brain, volume, -1.0) for volume in (case.synthetic, case.true))
-    return {
-        f"ssim_{name}": structural_similarity(synthetic, true, convention).tolist()
-        for name, convention in CONVENTIONS.items()
-    }
+    synthetic, true = (torch.where(brain, volume, BACKGROUND) for volume in (case.synthetic, case.true))
+    difference = synthetic - true
+    similarity = structural_similarity_map(synthetic, true, SHIFTED_TO_UNIT)
+    rim = WINDOW_11.size // 2
+    found: dict[str, list[float]] = {}
+    for suffix, region in REGIONS.items():
+        mask = case.masks.of(region)
+        x, y, z = (slice(rim, side - rim) for side in mask.shape[2:])
+        found[f"mae{suffix}"] = _means(difference.abs(), mask)
+        found[f"mse{suffix}"] = _means(difference.square(), mask)
+        found[f"ssim{suffix}"] = _means(similarity, mask[:, :, x, y, z])
+    return found
 
 
 def enhancement_scores(case: Case) -> dict[str, list[float]]:
@@ -185,15 +178,6 @@ def appearance_scores(case: Case, voxel_mm: int) -> dict[str, list[float]]:
 def gathered(parts: Sequence[dict[str, list[float]]]) -> dict[str, np.ndarray]:
     """Join the scores of several cases."""
     return {name: np.array([value for part in parts for value in part[name]]) for name in parts[0]}
-
-
-def _tumor_similarity(case: Case, k: int) -> float:
-    one = case.one(k)
-    try:
-        errors = image_errors(one.synthetic, one.true, one.masks, SHIFTED_TO_UNIT, (Region.TUMOR,))
-    except ValueError:  # no voxel of the tumor lies a window's half inside the volume
-        return float("nan")
-    return float(errors[Region.TUMOR].ssim)
 
 
 def _means(values: Tensor, mask: Tensor) -> list[float]:

@@ -165,7 +165,7 @@ class ContrastT1Settings:
         if scale == "demo":
             return replace(
                 paper,
-                cohort=CohortSettings(voxel_mm=4, train=160, validation=20, test=48),
+                cohort=CohortSettings(voxel_mm=4, train=96, validation=12, test=48),
                 network=NetworkChoice(base_filters=8, depth=3),
                 training=short,
                 radiomics=RadiomicsSettings(outer_splits=20, candidates=6, all_classifiers=False),
