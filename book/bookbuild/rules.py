@@ -18,7 +18,9 @@ _UNIT = re.compile(
     r"\s?(?:°|[kMGmµnu]?(?:T|m|s|Hz|g|S|V|A|W|B|L|mol)\b|[KMG]iB\b|dB\b|ppm\b|µg|ug|min\b|rad\b|deg\b|voxels?\b|pixels?\b)"
 )
 _PLACE = re.compile(
-    r"(?:section|sections|figs?\.?|figures?|tables?|eqs?\.?|equations?|python|version|chapter)\s*\(?$", re.IGNORECASE
+    r"(?:section|sections|figs?\.?|figures?|tables?|eqs?\.?|equations?|python(?:\s+3\.\d+(?:,|\s+or|\s+and))*|version|chapter|"
+    r"CC BY)\s*\(?$",
+    re.IGNORECASE,
 )
 _LEFT_OUT = re.compile(
     r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]*`|^#[^\n]*$|\]\([^)]*\)|https?://\S+|<!--.*?-->|\{[\w:]+\}`[^`]*`",

@@ -116,7 +116,7 @@ def fresh(paper: Paper = None) -> None:
     rows = [row for item in _ledgers(paper) for row in item.rows(data_now=_checksums())]
     remade, shown = stale_records(rows)
     for row in (*remade, *shown):
-        typer.echo(f"{row.id}: {row.stale}")
+        typer.echo(row.said_stale())
     held = sum(row.record is not None for row in rows)
     typer.echo(
         f"{len(remade)} of {held} records have to be made anew; {len(shown)} more are stale and keep their date."

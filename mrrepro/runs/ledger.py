@@ -47,6 +47,12 @@ class LedgerRow:
         """Id of the entry."""
         return self.entry.id
 
+    def said_stale(self) -> str:
+        """Say which record is stale, of when, and why; empty where it is not."""
+        if not self.stale or self.record is None:
+            return ""
+        return f"{self.id} ({self.record.scale}, {self.record.date}): {self.stale}"
+
     def plain(self) -> dict[str, Any]:
         """Return the row as the export and ``mrrepro ledger --json`` give it."""
         entry, record = self.entry, self.record

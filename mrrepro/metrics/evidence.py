@@ -1,0 +1,95 @@
+"""What recorded sweeps say about claims: a statistic with its interval, over which seeds and how many cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.statistics import mean_interval
+from mrrepro.runs.notebook import Run as NotebookRun
+from mrrepro.runs.recorded import read_recorded, stale_reason
+from mrrepro.runs.records import Statistic
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A statistic, over which seeds and how many cases a seed."""
+
+    statistic: Statistic
+    seeds: tuple[int, ...]
+    n_cases: int
+
+
+class RecordedRuns:
+    """The recorded runs of a paper at one scale that are not stale.
+
+    Parameters
+    ----------
+    paper : str
+    scale : str
+        Of the recording.
+    folder : Path, optional
+        Where the recorded files lie; by default in the package.
+    """
+
+    def __init__(self, paper: str, scale: str = "demo", folder: Path | None = None) -> None:
+        self.paper, self.scale, self.folder = paper, scale, folder
+
+    def runs(self, variant: str) -> list[dict[str, Any]]:
+        """Runs of a variant by seed; empty where none is recorded."""
+        recorded = read_recorded(self.paper, self.scale, variant, self.folder)
+        return [run for run in recorded if not stale_reason(run)]
+
+    def seeds(self, variant: str) -> tuple[int, ...]:
+        """Seeds of a variant's runs."""
+        return tuple(int(run["seed"]) for run in self.runs(variant))
+
+    def documents(self, variant: str, stage: str, name: str) -> list[Any]:
+        """One recorded document or array of a stage, for each seed."""
+        return [run["numbers"][f"{self.paper}/{stage}"][name] for run in self.runs(variant)]
+
+
+Builder = Callable[[Any], tuple[Statistic, int]]
+
+
+def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Builder]]) -> dict[str, Evidence]:
+    """Return the evidence for each claim by its short name.
+
+    Parameters
+    ----------
+    runs : RecordedRuns
+    claims : mapping
+        Name of a claim to the variants that it compares and a function from ``runs`` to a statistic and the number of
+        cases. A claim is left out unless all its variants are recorded over the same seeds, two at least.
+    """
+    found = {}
+    for name, (variants, build) in claims.items():
+        seeds = {runs.seeds(variant) for variant in variants}
+        if len(seeds) == 1 and len(next(iter(seeds))) > 1:
+            statistic, cases = build(runs)
+            found[name] = Evidence(statistic, next(iter(seeds)), cases)
+    return found
+
+
+def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
+    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
+    for name in names:
+        if name in evidence:
+            found = evidence[name]
+            run.record(
+                f"{run.paper}.claim.{name}",
+                statistic=found.statistic,
+                n_seeds=len(found.seeds),
+                n_cases=found.n_cases,
+                seeds=found.seeds,
+            )
+
+
+def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
+    """Return the mean over seeds with Student's t interval."""
+    interval = mean_interval(np.asarray(values, dtype=float))
+    return Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)

@@ -1,0 +1,329 @@
+"""What the recorded sweeps say about the paper's claims, and a sceptic's: one statistic with its interval each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds
+from mrrepro.metrics.statistics import regression_line
+from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
+from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
+from mrrepro.runs.records import Statistic
+
+Row = dict[str, Any]
+
+SHORT = {"white_matter": "wm", "grey_matter": "gm", "csf": "csf"}
+SYMBOLS = {"conductivity": "sigma", "relative_permittivity": "eps"}
+
+
+def recorded_runs(scale: str = "demo") -> RecordedRuns:
+    """Return the chapter's recorded runs."""
+    return RecordedRuns("dl_ept", scale)
+
+
+def claims(runs: RecordedRuns) -> dict[str, Evidence]:
+    """Return the evidence for each claim that is decided from recorded runs."""
+    return claims_of(runs, _CLAIMS)
+
+
+def select_rows(rows: Sequence[Row], **wanted: Any) -> list[Row]:
+    """Return the rows of a recorded table with these values."""
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def number(row: Row, name: str) -> float:
+    """Return a recorded number; what JSON has no number for is text."""
+    return float(row[name])
+
+
+def table1_row(rows: Sequence[Row], method: str, tissue: str, quantity: str, case: str = TEST_HEAD) -> Row:
+    """Return a cell of Table 1: with as many layers taken off as leave enough voxels, three at most."""
+    found = select_rows(rows, case=case, method=method, region=tissue, quantity=quantity)
+    enough = [row for row in found if row["n"] >= _LEAST] or found[:1]
+    return max(enough, key=lambda row: int(row["erosion"]))
+
+
+_LEAST = 200
+"""Voxels that a tissue must keep after erosion; else a layer less is taken off."""
+
+
+def _table1(runs: RecordedRuns) -> list[list[Row]]:
+    return [document["rows"] for document in runs.documents("headline", "table1", "table1")]
+
+
+def _over_cells(
+    name: str,
+    of_cell: Callable[[list[Row], str, str], float],
+    worst: Callable[[list[float]], float],
+    tissues: Sequence[str] = VARIED,
+    quantities: Sequence[str] = QUANTITIES,
+) -> tuple[tuple[str, ...], Builder]:
+    """A statistic that is the worst over tissues and quantities of Table 1, for each seed."""
+
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        values = [worst([of_cell(rows, t, q) for t in tissues for q in quantities]) for rows in _table1(runs)]
+        return over_seeds(name, values), len(tissues) * len(quantities)
+
+    return ("headline",), build
+
+
+def _relative_error(method: str) -> Callable[[list[Row], str, str], float]:
+    def error(rows: list[Row], tissue: str, quantity: str) -> float:
+        row = table1_row(rows, method, tissue, quantity)
+        return 100.0 * abs(number(row, "mean") - number(row, "truth")) / number(row, "truth")
+
+    return error
+
+
+def _sd_ratio(method: str, other: str) -> Callable[[list[Row], str, str], float]:
+    return lambda rows, t, q: number(table1_row(rows, method, t, q), "sd") / number(table1_row(rows, other, t, q), "sd")
+
+
+def _sd_over_mean(runs: RecordedRuns) -> tuple[Statistic, int]:
+    """In the smallest voxels of the run, which are nearest to a scan's."""
+    values = []
+    for document in runs.documents("headline", "helmholtz_voxels", "helmholtz_voxels"):
+        cells = [table1_row(document["rows"], "helmholtz", t, q) for t in VARIED[:2] for q in QUANTITIES]
+        values.append(min(number(row, "sd") / abs(number(row, "mean")) for row in cells))
+    return over_seeds("smallest SD over mean of H-EPT in WM and GM", values), 4
+
+
+def _phantom(
+    name: str, value: Callable[[list[Row], str], float], case: str = "phantom_42"
+) -> tuple[tuple[str, ...], Builder]:
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        values = [max(value(select_rows(rows, case=case), q) for q in QUANTITIES) for rows in _table1(runs)]
+        return over_seeds(name, values), len(QUANTITIES)
+
+    return ("headline",), build
+
+
+def _phantom_sd_ratio(rows: list[Row], quantity: str) -> float:
+    ours, theirs = (select_rows(rows, method=m, quantity=quantity)[0] for m in ("mask", "helmholtz"))
+    return number(ours, "sd") / number(theirs, "sd")
+
+
+def _phantom_error(method: str) -> Callable[[list[Row], str], float]:
+    def error(rows: list[Row], quantity: str) -> float:
+        row = select_rows(rows, method=method, quantity=quantity)[0]
+        return 100.0 * abs(number(row, "mean") - number(row, "truth")) / number(row, "truth")
+
+    return error
+
+
+def _noise(
+    name: str, numerator: float | str, denominator: float | str, minus: str = ""
+) -> tuple[tuple[str, ...], Builder]:
+    """Ratio of the error in conductivity between two SNRs, less that of another method if one is named."""
+
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        def ratio(rows: list[Row], method: str) -> float:
+            chosen = select_rows(rows, case=TEST_HEAD, method=method, quantity="conductivity")
+            first, second = (number(select_rows(chosen, snr=level)[0], "nrmse") for level in (numerator, denominator))
+            return first / second
+
+        tables = [d["rows"] for d in runs.documents("headline", "noise_levels", "noise_levels")]
+        values = [ratio(rows, "mask") - (ratio(rows, minus) if minus else 0.0) for rows in tables]
+        return over_seeds(name, values), 1
+
+    return ("headline",), build
+
+
+def _pooled_error(document: Row, group: str) -> float:
+    """Mean NRMSE over cases and both quantities: what the paper chose its weights by."""
+    return float(np.mean([document["errors"][group][quantity] for quantity in QUANTITIES]))
+
+
+def _against_reference(
+    name: str, variant: str, value: Callable[[Row], float], ratio: bool = False, inverse: bool = False
+) -> tuple[tuple[str, ...], Builder]:
+    """Value of a variant minus (or over) that of the reference of the same length, seed by seed."""
+
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        pair = [runs.documents(v, "mask_networks", "mask_networks") for v in (variant, "reference")]
+        first, second = (np.array([value(document) for document in each]) for each in (pair[::-1] if inverse else pair))
+        return over_seeds(name, first / second if ratio else first - second), 1
+
+    return (variant, "reference"), build
+
+
+def tumour_row(document: Row, method: str, region: str, quantity: str, case: str = "with tumour") -> Row:
+    """Return a row of the recorded tumour test."""
+    return select_rows(document["tumour"], case=case, method=method, region=region, quantity=quantity)[0]
+
+
+def tumour_contrast(document: Row, method: str, quantity: str) -> float:
+    """Mean of the sphere minus that of the shell around it, over the shell's sd."""
+    sphere, shell = (tumour_row(document, method, region, quantity) for region in ("tumour", "shell"))
+    return (number(sphere, "mean") - number(shell, "mean")) / number(shell, "sd")
+
+
+def _tumour(name: str, value: Callable[[Row], float]) -> tuple[tuple[str, ...], Builder]:
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        values = [value(document) for document in runs.documents("heavier", "mask_networks", "mask_networks")]
+        return over_seeds(name, values), 1
+
+    return ("heavier",), build
+
+
+def tumour_error(document: Row, quantity: str) -> float:
+    """Relative error of the tumour's mean [%]."""
+    truth = {"conductivity": 1.4, "relative_permittivity": 73.0}[quantity]
+    return 100.0 * abs(number(tumour_row(document, "mask", "tumour", quantity), "mean") - truth) / truth
+
+
+def slope_of(document: Row, method: str, quantity: str, tissue: str) -> float:
+    """Slope of the reconstructed mean of a tissue on the true one, over the unseen sets of properties."""
+    true = np.array(document[quantity]["truth"][tissue], dtype=float)
+    found = np.array(document[quantity][f"{method}, own fields"][tissue], dtype=float)
+    return float(regression_line(true, found).slope.estimate)
+
+
+def _slope(tissue: str, quantity: str) -> tuple[tuple[str, ...], Builder]:
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        documents = runs.documents("headline", "unseen_sets", "unseen_sets")
+        values = [slope_of(document, "tissue", quantity, tissue) for document in documents]
+        return over_seeds("slope of the reconstructed on the true value", values), len(documents[0]["names"])
+
+    return ("headline",), build
+
+
+def _unseen(name: str, value: Callable[[Row], float]) -> tuple[tuple[str, ...], Builder]:
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        documents = runs.documents("headline", "unseen_sets", "unseen_sets")
+        return over_seeds(name, [value(document) for document in documents]), len(documents[0]["names"])
+
+    return ("headline",), build
+
+
+def _minus_lookup(document: Row) -> float:
+    found = document["conductivity"]
+    return float(np.mean(found["tissue, own fields"]["nrmse"]) - np.mean(found["lookup_nrmse"]))
+
+
+def _exchanged(document: Row) -> float:
+    found = document["conductivity"]
+    return float(
+        np.mean(found["tissue, fields of another case"]["nrmse"]) / np.mean(found["tissue, own fields"]["nrmse"])
+    )
+
+
+def anatomy_error(rows: Sequence[Row], anatomy: str, method: str, quantity: str, region: str = "brain") -> float:
+    """Mean NRMSE over the sets of properties of an anatomy."""
+    chosen = select_rows(rows, anatomy=anatomy, method=method, quantity=quantity)
+    return float(np.mean([number(row, region) for row in chosen]))
+
+
+def _anatomy(name: str, value: Callable[[list[Row]], float]) -> tuple[tuple[str, ...], Builder]:
+    def build(runs: RecordedRuns) -> tuple[Statistic, int]:
+        tables = [d["rows"] for d in runs.documents("headline", "other_anatomy", "anatomies")]
+        return over_seeds(name, [value(rows) for rows in tables]), 3
+
+    return ("headline",), build
+
+
+def _boundaries(runs: RecordedRuns) -> tuple[Statistic, int]:
+    """Over heads, since the noiseless H-EPT is the same for every seed."""
+    rows = runs.documents("headline", "helmholtz_boundaries", "helmholtz_boundaries")[0]["rows"]
+    ratios = []
+    for case in dict.fromkeys(row["case"] for row in rows):
+        within, beyond = (number(select_rows(rows, case=case, region=r)[0], "nrmse") for r in ("within", "beyond"))
+        if math.isfinite(within / beyond):
+            ratios.append(within / beyond)
+    return over_seeds("NRMSE within half a kernel of a boundary over that beyond", ratios), len(ratios)
+
+
+_CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
+    "hept_sd_exceeds_mean": (("headline",), _sd_over_mean),
+    "hept_mean_within_10_percent": _over_cells(
+        "largest error of a mean of H-EPT [%]",
+        _relative_error("helmholtz"),
+        max,
+        tissues=("white_matter", "grey_matter"),
+    ),
+    "hept_errors_at_boundaries": (("headline",), _boundaries),
+    "hept_permittivity_not_feasible": _over_cells(
+        "NRMSE of the permittivity of H-EPT, mean over the tissues",
+        lambda rows, t, q: number(table1_row(rows, "helmholtz", t, q), "nrmse"),
+        lambda values: float(np.mean(values)),
+        quantities=("relative_permittivity",),
+    ),
+    "phantom_hept_mean_accurate": _phantom("larger error of a mean of H-EPT [%]", _phantom_error("helmholtz")),
+    "phantom_network_more_precise": _phantom("larger SD of the network over that of H-EPT", _phantom_sd_ratio),
+    "network_sd_below_hept": _over_cells("largest SD over that of H-EPT", _sd_ratio("mask", "helmholtz"), max),
+    "tissue_sd_below_mask": _over_cells("largest SD over that of cGANmask", _sd_ratio("tissue", "mask"), max),
+    "tissue_contrast_means_agree": _over_cells("largest error of a mean [%]", _relative_error("tissue"), max),
+    "tissue_contrast_fewer_boundary_errors": _anatomy(
+        "NRMSE at boundaries, cGANtissue over cGANmask",
+        lambda rows: (
+            anatomy_error(rows, "first", "tissue", "conductivity", "boundary")
+            / anatomy_error(rows, "first", "mask", "conductivity", "boundary")
+        ),
+    ),
+    "noise_robust_at_100": _noise("NRMSE at an SNR of 100 over that without noise", 100.0, "inf"),
+    "more_noise_robust_than_hept": _noise("the same ratio, cGANmask minus H-EPT", 100.0, "inf", minus="helmholtz"),
+    "erroneous_at_snr_20": _noise("NRMSE at an SNR of 20 over that at 100", 20.0, 100.0),
+    "unet_worse_than_gan": _against_reference(
+        "NRMSE on the validation phantoms, U-Net minus cGAN", "unet", lambda d: _pooled_error(d, "validation")
+    ),
+    "gan_sharper_than_unet": _against_reference(
+        "gradient at boundaries, cGAN over U-Net",
+        "unet",
+        lambda d: float(d["edge gradient"]["conductivity"]),
+        ratio=True,
+        inverse=True,
+    ),
+    "heavier_weights_help_the_head": _against_reference(
+        "NRMSE on the test head, heavier minus chosen weights",
+        "heavier",
+        lambda d: _pooled_error(d, "test head"),
+    ),
+    "transceive_phase_suffices": _against_reference(
+        "NRMSE with the transceive over that with the transmit phase",
+        "transmit_phase",
+        lambda d: float(np.mean(d["errors"]["test head"]["conductivity"])),
+        ratio=True,
+        inverse=True,
+    ),
+    "permittivity_feasible": _over_cells(
+        "largest error of a mean permittivity [%]", _relative_error("mask"), max, quantities=("relative_permittivity",)
+    ),
+    "tumor_visible": _tumour(
+        "contrast of the permittivity over the shell's SD",
+        lambda d: tumour_contrast(d, "mask", "relative_permittivity"),
+    ),
+    "tumor_clearer_in_permittivity": _tumour(
+        "contrast in permittivity minus in conductivity",
+        lambda d: tumour_contrast(d, "mask", "relative_permittivity") - tumour_contrast(d, "mask", "conductivity"),
+    ),
+    "tumor_clearer_than_hept": _tumour(
+        "smaller gain of contrast on H-EPT",
+        lambda d: min(tumour_contrast(d, "mask", q) - tumour_contrast(d, "helmholtz", q) for q in QUANTITIES),
+    ),
+    "tumor_sigma_underestimated": _tumour(
+        "mean conductivity of the sphere over 1.4 S/m",
+        lambda d: number(tumour_row(d, "mask", "tumour", "conductivity"), "mean") / 1.4,
+    ),
+    "tumor_permittivity_more_accurate": _tumour(
+        "error of the conductivity minus that of the permittivity [percentage points]",
+        lambda d: tumour_error(d, "conductivity") - tumour_error(d, "relative_permittivity"),
+    ),
+    **{
+        f"slope_{SYMBOLS[quantity]}_{SHORT[tissue]}": _slope(tissue, quantity)
+        for quantity in QUANTITIES
+        for tissue in VARIED
+    },
+    "beats_lookup": _unseen("NRMSE minus that of the look-up", _minus_lookup),
+    "needs_fields": _unseen("NRMSE with another case's fields over that with its own", _exchanged),
+    "unseen_anatomy": _anatomy(
+        "NRMSE on an unseen minus on a known anatomy",
+        lambda rows: (
+            anatomy_error(rows, "unseen", "tissue", "conductivity")
+            - anatomy_error(rows, "first", "tissue", "conductivity")
+        ),
+    ),
+}

@@ -1,0 +1,179 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Two conditional GANs
+#
+# **The claim.** A conditional GAN with L1 and L2 terms learns to read conductivity and permittivity off magnitude,
+# phase and a mask (cGANmask), and better still off magnitude, phase and an image with tissue contrast (cGANtissue)
+# ({cite}`mandija2019`, Materials and Methods).
+#
+# **What you will be able to do.** Build generator and discriminator and count their weights; train the four networks of
+# the chapter, stop them and go on; read the loss curves of a GAN; compare weights of the three terms, and a U-Net.
+#
+# **Time.** Some seconds at `smoke`; four to five minutes at `demo`, nearly all of it the training. At `colab` and
+# `paper` the trainings are laid out for a GPU and have not been timed yet.
+#
+# **Limits.** Learning rate, batch and number of epochs are in no part of the paper that is at hand; see
+# [deviations](../../book/deviations.md). At `demo`, slices have a quarter of the pixels along each side, the generator
+# a fraction of the weights, and the training is short.
+
+# %% tags=["parameters"]
+scale = "demo"  # smoke, demo, colab or paper
+seed = 0
+artifacts = ""  # folder for results; empty: the default
+overrides = {}  # settings by dotted name, e.g. {"training.gan_weight": 0.0}
+
+# %%
+import numpy as np
+from matplotlib import pyplot as plt
+
+from mrrepro.metrics.evidence import record_claims
+from mrrepro.networks.network_size import count_weights
+from mrrepro.networks.pix2pix import DiscriminatorSize, PatchDiscriminator
+from mrrepro.papers.dl_ept.evidence import claims, recorded_runs
+from mrrepro.papers.dl_ept.networks import TRAININGS, new_network
+from mrrepro.papers.dl_ept.recipe import VARIANTS
+from mrrepro.papers.dl_ept.settings import DlEptSettings
+from mrrepro.runs.figures import show, show_receipt, show_table, show_text
+from mrrepro.runs.notebook import open_run
+
+run = open_run("dl_ept", "04_networks", DlEptSettings, globals())
+recorded = recorded_runs("demo")
+
+# %% [markdown]
+# ## Generator and discriminator
+#
+# The generator $G$ is the U-Net of pix2pix {cite}`isola2017`: strided convolutions down to a single pixel, transposed
+# ones up, a skip at each level. The discriminator $D$ judges overlapping patches. With $x$ the three inputs and $y$ the
+# true map, the objective of equation 1 is
+#
+# $$
+# \min_G \max_D \; \lambda_\text{GAN} \left( \mathbb{E} \log D(x, y) + \mathbb{E} \log (1 - D(x, G(x))) \right)
+# + \lambda_{L1} \lVert y - G(x) \rVert_1 + \lambda_{L2} \lVert y - G(x) \rVert_2^2 .
+# $$
+#
+# Maps enter it in units of a typical value, 1 S/m and 50, so that the weights mean the same for both quantities.
+
+# %%
+rows = []
+for name, settings in (("this run", run.settings), ("the paper's size", DlEptSettings.at_scale("paper"))):
+    size = settings.network
+    discriminator = PatchDiscriminator(
+        DiscriminatorSize(base_filters=size.base_filters, strided_layers=size.discriminator_layers)
+    )
+    pixels = settings.measurement.image_size
+    weights = [count_weights(part) / 1e6 for part in (new_network("conductivity", size), discriminator)]
+    rows.append({"network": name, "image": f"{pixels} x {pixels}"})
+    rows[-1] |= dict(zip(("generator [million]", "discriminator [million]"), weights, strict=True))
+show_table(rows, caption="Weights of the networks.", name="tab-ept-networks")
+
+# %% [markdown]
+# ## Training
+#
+# Four networks: two third inputs, two quantities. A batch is a pure function of its number (which slices, which noise),
+# so that a training which was killed goes on with the same bits.
+
+# %%
+histories = {key: run.make(stage).json("history.json") for key, stage in TRAININGS.items()}
+
+# %% tags=["hide-input"]
+figure, axes = plt.subplots(2, 4, figsize=(11, 5), layout="constrained", sharex=True)
+for column, ((third, quantity), history) in enumerate(histories.items()):
+    entries = history["record"]["history"]
+    losses = [entry for entry in entries if "validation" not in entry]
+    for name in ("l1", "l2", "gan", "discriminator"):
+        if all(name in entry for entry in losses):
+            axes[0, column].semilogy([e["step"] for e in losses], [e[name] for e in losses], label=name)
+    judged = [entry for entry in entries if "validation" in entry]
+    axes[1, column].plot([e["step"] for e in judged], [e["validation"]["score"] for e in judged], "k-o", markersize=3)
+    axes[1, column].set(xlabel="step", ylim=(0, None))
+    axes[0, column].set_title(f"cGAN{third}, {quantity.replace('relative_', '')}", fontsize=9)
+axes[0, 0].set_ylabel("terms of the loss [1]")
+axes[1, 0].set_ylabel("NRMSE while training [1]")
+axes[0, 0].legend(fontsize=7)
+show(
+    figure,
+    alt="Eight panels: above, four networks' loss terms against the step, L1 and L2 falling, the adversarial terms "
+    "level; below, the error of the validation, falling and flattening.",
+    caption="Above: terms of the loss before weighting. Below: error while training, of cGANmask on the validation "
+    "phantoms, of cGANtissue on the test head, where it chooses nothing: the last weights are kept.",
+    name="fig-ept-training",
+)
+
+# %%
+seconds = sum(history["record"]["seconds"] for history in histories.values())
+slices = {third: histories[third, "conductivity"]["slices"] for third in ("mask", "tissue")}
+seen = histories["mask", "conductivity"]["record"]["samples_seen"]
+show_text(
+    f"cGANmask is trained on {slices['mask']} slices, cGANtissue on {slices['tissue']} of heads alone; each saw {seen} "
+    f"of them with repetition. The four trainings took {seconds:.0f} s."
+)
+
+# %% [markdown]
+# ## Which weights, and is a GAN needed?
+#
+# The paper chose $\lambda$ by the error on phantoms 12 and 24, averaged over both quantities, and tried a U-Net
+# ($\lambda_\text{GAN} = 0$). These are *recorded* runs of cGANmask over several seeds, made with
+# `mrrepro record dl_ept`; they do not depend on the parameters of this page.
+
+# %%
+rows = []
+for variant in VARIANTS:
+    documents = recorded.documents(variant.name, "mask_networks", "mask_networks")
+    if not documents:
+        continue
+    row = {"variant": variant.meaning, "seeds": len(documents)}
+    for group in ("validation", "test phantoms", "test head"):
+        errors = [np.mean(list(document["errors"][group].values())) for document in documents]
+        row[f"NRMSE, {group}"] = f"{np.mean(errors):.3f} ± {np.std(errors, ddof=1) if len(errors) > 1 else 0:.3f}"
+    rows.append(row)
+show_table(
+    rows or [{"variant": "nothing is recorded at demo"}],
+    caption="Weights of the loss, phase and a U-Net: error over both quantities, mean and sd over seeds (simulated).",
+    name="tab-ept-lambda",
+)
+
+# %%
+evidence = claims(recorded)
+decided = [
+    "unet_worse_than_gan",
+    "gan_sharper_than_unet",
+    "heavier_weights_help_the_head",
+    "transceive_phase_suffices",
+]
+record_claims(run, evidence, decided)
+for name in [name for name in decided if name in evidence]:
+    statistic = evidence[name].statistic
+    show_text(f"*{statistic.name}*: {statistic.value:.3f} ({statistic.low:.3f} to {statistic.high:.3f}).")
+
+# %% [markdown]
+# ## Exercise
+#
+# ```{exercise} What does the discriminator see?
+# :label: ex-ept-patch
+# A discriminator of two strided layers sees patches of 34 pixels, one of three 70. How many centimetres is that at the
+# voxel size of this run, and of the paper's size? What can a discriminator that sees a whole head learn that one that
+# sees a gyrus cannot?
+# ```
+#
+# ```{solution} ex-ept-patch
+# :class: dropdown
+# Multiply by `run.settings.simulation.voxel_size_mm`. A discriminator that sees the whole head can demand that the map
+# is that of a *known* anatomy, whatever the fields say: it rewards recall. One that sees a gyrus can only demand that
+# edges are sharp and tissue is uniform.
+# ```
+
+# %%
+show_receipt(run.provenance().facts)
+run.finish()
