@@ -1,12 +1,35 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Losses: what a network does is what it is asked to do
 #
-# **The claim.** Trained with L1, L2 or structural similarity, over image, brain or tumor, no network enhances the tumor of
-# a patient it has not seen; losses in the tumor alone distort the rest (sections 3.1 and 4.1 of
+# **The claim.** Trained with L1, L2 or structural similarity, over image, brain or tumor, no network enhances the
+# tumor of a patient it has not seen; losses in the tumor alone distort the rest (sections 3.1 and 4.1 of
 # {cite}`vanoosterhoudt2023`).
 #
-# **The target.** The same in simulated patients, over three seeds; and, since the cohort's law is known, how near L1 and L2
-# come to what is best under them.
+# **The target.** The same in simulated patients, over three seeds; and, since the cohort's law is known, how near
+# L1 and L2 come to what is best under them.
 #
 # **Time.** Two minutes at `demo`: two networks are trained here, the comparison over seeds was recorded.
 #
@@ -19,7 +42,6 @@ artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name
 
 # %%
-import numpy as np
 from matplotlib import pyplot as plt
 
 from mrrepro.papers.contrast_t1 import evidence, experiments, plots
@@ -38,11 +60,11 @@ claims = sweeps.claims()
 #
 # With $S$ the image, the brain (index B) or the tumor (T):
 #
-# $$ L_{1S} = \frac{1}{|S|} \sum_{u \in S} |G(X)_u - Y_u|, \qquad L_{2S} = \frac{1}{|S|} \sum_{u \in S} (G(X)_u - Y_u)^2,
-# \qquad L_\text{SSIM} = 1 - \frac{1}{|S|} \sum_{u \in S} \text{SSIM}_u $$
+# $$ L_{1S} = \frac{1}{|S|} \sum_{u \in S} |G(X)_u - Y_u|, \qquad L_{2S} = \frac{1}{|S|} \sum_{u \in S} (G(X)_u -
+# Y_u)^2, \qquad L_\text{SSIM} = 1 - \frac{1}{|S|} \sum_{u \in S} \text{SSIM}_u $$
 #
-# Structural similarity has a window of $11^3$ voxels, computed as three products with banded matrices, and is trained on
-# intensities shifted to $[0, 1]$: on signed ones an inverted image scores well.
+# Structural similarity has a window of $11^3$ voxels, computed as three products with banded matrices, and is
+# trained on intensities shifted to $[0, 1]$: on signed ones an inverted image scores well.
 #
 # Two of them are trained here, so that their images can be shown.
 
@@ -65,17 +87,19 @@ for kind in ("seen", "test"):
         outlines.append(first[5])
 show(
     plots.brain_grid(rows, ["T1", "FLAIR", "post-contrast T1", *chosen], labels, outlines),
-    alt="Four patients in rows: T1, FLAIR, the true post-contrast T1, and two synthetic ones. With the loss in the brain the "
+    alt="Four patients in rows: T1, FLAIR, the true post-contrast T1, and two synthetic ones. With the loss in the "
+    "brain the "
     "synthetic image is a plausible brain; with the loss in the tumor the brain outside the red outline is distorted.",
-    caption="Patients seen in training (upper rows) and new ones (lower rows); the counterpart of the thesis' Figs. 4 and 5.",
+    caption="Patients seen in training (upper rows) and new ones (lower rows); the counterpart of the thesis' Figs. "
+    "4 and 5.",
     name="fig-losses",
 )
 
 # %% [markdown]
 # ## Scores over seeds
 #
-# The nine scores of Table 5, beside the thesis' on its own data. The two columns are not measurements of one thing: ours are
-# simulated patients at another resolution.
+# The nine scores of Table 5, beside the thesis' on its own data. The two columns are not measurements of one thing:
+# ours are simulated patients at another resolution.
 
 # %%
 LOSSES = {"L1": "l1", "L2": "l2", "L1B": "l1b", "L2B": "l2b", "L1T": "l1t", "L2T": "l2t", "SSIM": "lssim"}
@@ -89,13 +113,16 @@ for label, name in recorded.items():
         row[heading] = float(sweeps.mean(name, f"test_{score}").mean())
         row[f"{heading}, thesis"] = float(printed[f"contrast_t1.table5.{name}.{score}"])
     table.append(row)
-show_table(table or [{"loss": "none recorded"}], caption="Recorded at demo over seeds; simulated patients.", name="tab-losses")
+show_table(
+    table or [{"loss": "none recorded"}], caption="Recorded at demo over seeds; simulated patients.", name="tab-losses"
+)
 
 # %% [markdown]
 # ## What sees enhancement
 #
-# The nine scores hardly move when enhancement comes or goes. Three that do: the share of the truly enhancing voxels in which
-# the synthetic image exceeds T1 by the threshold, and the amplitude kept, whose optimum under L1 and L2 is known.
+# The nine scores hardly move when enhancement comes or goes. Three that do: the share of the truly enhancing voxels
+# in which the synthetic image exceeds T1 by the threshold, and the amplitude kept, whose optimum under L1 and L2 is
+# known.
 
 # %% tags=["hide-input"]
 law = run.settings.cohort.law()
@@ -109,9 +136,11 @@ if shown:
     plots.by_seed(panels[1], voxels, "share of enhancing voxels found")
 show(
     figure,
-    alt="Left, the amplitude kept for five losses over three seeds, crosses at the optima of L1 and L2. Right, the share of "
+    alt="Left, the amplitude kept for five losses over three seeds, crosses at the optima of L1 and L2. Right, the "
+    "share of "
     "enhancing tumor voxels found.",
-    caption="Left: what is kept of the true enhancement; red crosses: the Monte Carlo optimum of the cohort's law. Right: "
+    caption="Left: what is kept of the true enhancement; red crosses: the Monte Carlo optimum of the cohort's law. "
+    "Right: "
     "voxels found above the threshold. New patients, recorded at demo.",
     name="fig-amplitude",
 )
@@ -144,7 +173,8 @@ if measured:
     plots.by_seed(panel, everything, "amplitude kept", optima | best)
     show(
         figure,
-        alt="Amplitude kept by L1 and L2 in the cohort and in one where the whole core leaks, with crosses at the optima.",
+        alt="Amplitude kept by L1 and L2 in the cohort and in one where the whole core leaks, with crosses at the "
+        "optima.",
         caption="The same losses where the core leaks in part and where it leaks whole, $q = 1$; crosses: the optima.",
         name="fig-optima",
     )
@@ -155,7 +185,13 @@ if measured:
 # %%
 decided = ["l1_l2_ssim_no_enhancement", "seen_patients_enhance", "ssim_no_enhancement_seen", "ssim_sharper"]
 decided += ["ssim_scores_best", "ssim_best_mae", "l2_best_mse", "losses_equivalent", "tumor_masked_losses_distort"]
-decided += ["focus_does_not_help_tumor", "fissure_learned", "fissure_hallucinated", "l1_near_optimum", "l2_near_optimum"]
+decided += [
+    "focus_does_not_help_tumor",
+    "fissure_learned",
+    "fissure_hallucinated",
+    "l1_near_optimum",
+    "l2_near_optimum",
+]
 decided += ["visible_enhancement_is_learned", "beats_copy", "beats_regression"]
 evidence.record_claims(run, claims, decided)
 
@@ -169,8 +205,8 @@ evidence.record_claims(run, claims, decided)
 #
 # ```{solution} ex-median
 # :class: dropdown
-# A voxel enhances with probability $p = q P(E = 1 | z) \le q = 1/2$. A rise $a$ between 0 and $A$ has the expected error
-# $p (A - a) + (1 - p) a$, which grows with $a$ for $p < 1/2$: zero is best.
+# A voxel enhances with probability $p = q P(E = 1 | z) \le q = 1/2$. A rise $a$ between 0 and $A$ has the expected
+# error $p (A - a) + (1 - p) a$, which grows with $a$ for $p < 1/2$: zero is best.
 # ```
 
 # %%

@@ -1,15 +1,38 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Larger networks, smaller patches
 #
-# **The claim.** Neither a more complex network nor an input that is cut down to the tumor helps; the smaller the patch, the
-# worse (sections 3.2, 3.3, 4.2 and 4.3 of {cite}`vanoosterhoudt2023`).
+# **The claim.** Neither a more complex network nor an input that is cut down to the tumor helps; the smaller the
+# patch, the worse (sections 3.2, 3.3, 4.2 and 4.3 of {cite}`vanoosterhoudt2023`).
 #
 # **The target.** Models 0 to 4 alike within the thesis' own spread; patches scored where all of them have a voxel.
 #
 # **Time.** Seconds: the comparisons were recorded.
 #
-# **Limits.** All five models are a quarter as wide as model 0 elsewhere in this chapter divided by two, and trained for two
-# epochs: the wide ones cost too much at `demo`. What a long training of a wide network gives is not shown.
+# **Limits.** All five models are a quarter as wide as model 0 elsewhere in this chapter divided by two, and trained
+# for two epochs: the wide ones cost too much at `demo`. What a long training of a wide network gives is not shown.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -47,8 +70,12 @@ table = [
     }
     for label, name in models.items()
 ]
-show_table(table or [{"model": "none recorded"}], caption="Models 0 to 4 under L1 in the brain, recorded at demo over seeds. "
-           "Power is relative to that of the true image.", name="tab-models")
+show_table(
+    table or [{"model": "none recorded"}],
+    caption="Models 0 to 4 under L1 in the brain, recorded at demo over seeds. "
+    "Power is relative to that of the true image.",
+    name="tab-models",
+)
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
@@ -62,7 +89,8 @@ for panel, score, label in zip(
         plots.by_seed(panel, {name: sweeps.mean(variant, score) for name, variant in models.items()}, label)
 show(
     figure,
-    alt="Structural similarity, error in the tumor, and power at the highest frequency of the grid for five models, a dot for "
+    alt="Structural similarity, error in the tumor, and power at the highest frequency of the grid for five models, "
+    "a dot for "
     "each seed.",
     caption="Five models over seeds: the counterpart of the thesis' Tables 2 and 6.",
     name="fig-models",
@@ -71,8 +99,8 @@ show(
 # %% [markdown]
 # ## Patches: why 'worse' is built in
 #
-# A mean over a patch around the tumor has more tumor and less background in it than one over the whole volume, whatever the
-# network. Score *the true image's copy of T1* on growing cubes, with no network at all:
+# A mean over a patch around the tumor has more tumor and less background in it than one over the whole volume,
+# whatever the network. Score *the true image's copy of T1* on growing cubes, with no network at all:
 
 # %%
 cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
@@ -107,9 +135,11 @@ for panel, score, label in zip(
         plots.by_seed(panel, {name: sweeps.mean(variant, score) for name, variant in sizes.items()}, label)
 show(
     figure,
-    alt="Three panels over input sizes: the error over the input region grows steeply as it shrinks; the errors over the "
+    alt="Three panels over input sizes: the error over the input region grows steeply as it shrinks; the errors over "
+    "the "
     "central cube and the tumor change much less.",
-    caption="Model 1 trained on whole volumes and on patches, scored as in the thesis (left) and on the same voxels (middle, "
+    caption="Model 1 trained on whole volumes and on patches, scored as in the thesis (left) and on the same voxels "
+    "(middle, "
     "right); the counterpart of Tables 3 and 7.",
     name="fig-patches",
 )
@@ -121,8 +151,10 @@ if len(sizes) == 4:
         for score in ("test_mae", "test_central_mae")
     )
     show_text(
-        f"From whole volumes to patches of 64 mm the error over the input grows by a factor of {first:.1f}, the error over "
-        f"the same voxels by {same:.2f}. A network trained on small patches has also seen fewer voxels: epochs are equal here."
+        f"From whole volumes to patches of 64 mm the error over the input grows by a factor of {first:.1f}, the "
+        f"error over "
+        f"the same voxels by {same:.2f}. A network trained on small patches has also seen fewer voxels: epochs are "
+        f"equal here."
     )
 
 # %% [markdown]
@@ -141,13 +173,14 @@ evidence.record_claims(run, claims, decided)
 #
 # ```{exercise} Two tables that are one
 # :label: ex-tables
-# The thesis' Table 7 says that it was trained with model 2, Fig. 7 says model 1. Compare the row 'full' of Table 7 with
-# Table 6 and decide.
+# The thesis' Table 7 says that it was trained with model 2, Fig. 7 says model 1. Compare the row 'full' of Table 7
+# with Table 6 and decide.
 # ```
 #
 # ```{solution} ex-tables
 # :class: dropdown
-# The row 'full' equals model 1's row of Table 6 in all nine scores under all three losses, and model 2's row differs under each.
+# The row 'full' equals model 1's row of Table 6 in all nine scores under all three losses, and model 2's row
+# differs under each.
 # ```
 
 # %%

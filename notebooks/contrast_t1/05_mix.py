@@ -1,16 +1,39 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # The mix: coarse enhancement, and what it costs
 #
-# **The claim.** The mean absolute error, structural similarity and an error over the enhancing part together, with even
-# weights, make a network that enhances; coarsely, with false positives, and with scores that do not show it (sections 3.4,
-# 4.4 and 4.7 of {cite}`vanoosterhoudt2023`).
+# **The claim.** The mean absolute error, structural similarity and an error over the enhancing part together, with
+# even weights, make a network that enhances; coarsely, with false positives, and with scores that do not show it
+# (sections 3.4, 4.4 and 4.7 of {cite}`vanoosterhoudt2023`).
 #
 # **The target.** The same over three seeds; why it happens; and whether what the mix draws says *who* enhances.
 #
 # **Time.** A minute and a half at `demo`: the chapter's network is trained here.
 #
-# **Limits.** The third term of eq. 4 is illegible in the copy at hand; it is read as an error over the enhancing voxels, and
-# the other reading is tried below. Simulated patients; one small network.
+# **Limits.** The third term of eq. 4 is illegible in the copy at hand; it is read as an error over the enhancing
+# voxels, and the other reading is tried below. Simulated patients; one small network.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -46,9 +69,7 @@ claims = sweeps.claims()
 
 # %%
 record = history["record"]
-show_text(
-    f"Trained here: {history['weights']} weights, {record['samples_seen']} volumes, {record['seconds']:.0f} s."
-)
+show_text(f"Trained here: {history['weights']} weights, {record['samples_seen']} volumes, {record['seconds']:.0f} s.")
 
 # %% tags=["hide-input"]
 slices = evaluation.arrays("examples_test.npz")["test_slices"]
@@ -61,7 +82,8 @@ show(
         else [f"patient {k}" for k in range(len(slices))],
         [each[5] for each in slices],
     ),
-    alt="Four new patients: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise over T1. The synthetic "
+    alt="Four new patients: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise over T1. The "
+    "synthetic "
     "images brighten the tumor core coarsely, in patients that enhance and in those that do not.",
     caption="The mix on new patients; the counterpart of Fig. 8.",
     name="fig-mix",
@@ -70,9 +92,9 @@ show(
 # %% [markdown]
 # ## Where it comes from
 #
-# Take a core voxel that enhances with probability $p$, among $N$ voxels of the image of which $n$ enhance. Drawing the whole
-# rise costs $(1 - p)/N$ where it does not come; drawing nothing costs $p\,(1/N + 1/n)$ where it does. The third term never
-# sees a voxel that does not enhance, so
+# Take a core voxel that enhances with probability $p$, among $N$ voxels of the image of which $n$ enhance. Drawing
+# the whole rise costs $(1 - p)/N$ where it does not come; drawing nothing costs $p\,(1/N + 1/n)$ where it does. The
+# third term never sees a voxel that does not enhance, so
 #
 # $$ \text{enhancing pays where} \quad p > \frac{1}{2 + N/n}. $$
 
@@ -89,13 +111,22 @@ rows = [
     }
     for z in evidence_axis
 ]
-show_table(rows, caption="Under the mix the best estimate enhances nearly every core, whoever it belongs to.", name="tab-mix")
+show_table(
+    rows, caption="Under the mix the best estimate enhances nearly every core, whoever it belongs to.", name="tab-mix"
+)
 
 # %% [markdown]
 # ## What sees it, and what does not
 
 # %% tags=["hide-input"]
-variants = {"L1B": "l1b", "L2B": "l2b", "SSIM": "lssim", "mix": "headline", "mix, tumor": "mix_tumor", "mix, light": "mix_light"}
+variants = {
+    "L1B": "l1b",
+    "L2B": "l2b",
+    "SSIM": "lssim",
+    "mix": "headline",
+    "mix, tumor": "mix_tumor",
+    "mix, light": "mix_light",
+}
 variants = {label: name for label, name in variants.items() if sweeps.seeds(name)}
 figure, panels = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
 for panel, (score, label) in zip(
@@ -112,9 +143,11 @@ for panel, (score, label) in zip(
         plots.by_seed(panel, {name: sweeps.summary(v, score) for name, v in variants.items()}, label)
 show(
     figure,
-    alt="Four panels over six losses: the error in the brain hardly differs; enhancing voxels found, falsely enhanced tumor, "
+    alt="Four panels over six losses: the error in the brain hardly differs; enhancing voxels found, falsely "
+    "enhanced tumor, "
     "and Dice are high for the mix and near zero for the others.",
-    caption="Recorded at demo over seeds, new patients. Left: a score of the thesis. Right: scores that see enhancement. "
+    caption="Recorded at demo over seeds, new patients. Left: a score of the thesis. Right: scores that see "
+    "enhancement. "
     "'Tumor': the third term over the tumor; 'light': a tenth of its weight.",
     name="fig-scores",
 )
@@ -124,22 +157,38 @@ names = {"copy": "copy of T1", "linear": "linear map of each voxel", "oracle_abs
 names |= {"oracle_squared": "knows z, best for L2", "truth": "truth"}
 rows = [
     {"estimate": words}
-    | {heading: float(np.nanmean(baselines[f"{name}_{key}"])) for heading, key in
-       (("MAE, brain", "mae_b"), ("MAE, tumor", "mae_t"), ("Dice", "e_dice"), ("found", "found_0.3"))}
+    | {
+        heading: float(np.nanmean(baselines[f"{name}_{key}"]))
+        for heading, key in (
+            ("MAE, brain", "mae_b"),
+            ("MAE, tumor", "mae_t"),
+            ("Dice", "e_dice"),
+            ("found", "found_0.3"),
+        )
+    }
     for name, words in names.items()
 ]
-rows.append({"estimate": "the mix, this run", "MAE, brain": float(np.nanmean(scores["test_mae_b"])),
-             "MAE, tumor": float(np.nanmean(scores["test_mae_t"])), "Dice": float(np.nanmean(scores["test_e_dice"])),
-             "found": float(np.nanmean(scores["test_found_0.3"]))})
-show_table(rows, caption="Baselines on the same patients. Two of them know the evidence and the core, nothing else.",
-           name="tab-baselines")
+rows.append(
+    {
+        "estimate": "the mix, this run",
+        "MAE, brain": float(np.nanmean(scores["test_mae_b"])),
+        "MAE, tumor": float(np.nanmean(scores["test_mae_t"])),
+        "Dice": float(np.nanmean(scores["test_e_dice"])),
+        "found": float(np.nanmean(scores["test_found_0.3"])),
+    }
+)
+show_table(
+    rows,
+    caption="Baselines on the same patients. Two of them know the evidence and the core, nothing else.",
+    name="tab-baselines",
+)
 
 # %% [markdown]
 # ## Does it say who enhances?
 #
-# A coarse enhancement might still be useful if it came in the right patients. Take the mean synthetic rise of a patient's
-# tumor as a score and ask whom it tells apart. With 45 patients the answer would be anything between 0.33 and 0.67; it takes
-# 400 to see a half.
+# A coarse enhancement might still be useful if it came in the right patients. Take the mean synthetic rise of a
+# patient's tumor as a score and ask whom it tells apart. With 45 patients the answer would be anything between 0.33
+# and 0.67; it takes 400 to see a half.
 # <!-- typed: 0.33, 0.67: a half and two standard errors of an area under the curve over 45 patients -->
 
 # %%
@@ -170,7 +219,8 @@ panels[1].set(xlabel="mean synthetic rise of the solid core", ylabel="patients")
 panels[1].legend(fontsize=8)
 show(
     figure,
-    alt="Left, two curves of the receiver operating characteristic near the diagonal. Right, histograms of the synthetic rise "
+    alt="Left, two curves of the receiver operating characteristic near the diagonal. Right, histograms of the "
+    "synthetic rise "
     "of patients who enhance and who do not: they overlap.",
     caption="What the mix draws, as a score of who enhances.",
     name="fig-who",
@@ -205,15 +255,15 @@ evidence.record_claims(run, claims, decided)
 #
 # ```{exercise} A mix that would tell
 # :label: ex-mix
-# Which term could be added to the mix so that a voxel which does not enhance costs as much as one which does? What is then
-# the best rise?
+# Which term could be added to the mix so that a voxel which does not enhance costs as much as one which does? What
+# is then the best rise?
 # ```
 #
 # ```{solution} ex-mix
 # :class: dropdown
-# An error over the rest of the tumor, $L_{1 T \setminus E}$, with the same weight: a false rise costs about $1/|T|$ and a
-# missing one $1/n$. Where the two sets are about equally large the best rise under L1 is again the median, nothing for
-# $p < 1/2$; under squares it is the mean, which does tell.
+# An error over the rest of the tumor, $L_{1 T \setminus E}$, with the same weight: a false rise costs about $1/|T|$
+# and a missing one $1/n$. Where the two sets are about equally large the best rise under L1 is again the median,
+# nothing for $p < 1/2$; under squares it is the mean, which does tell.
 # ```
 
 # %%

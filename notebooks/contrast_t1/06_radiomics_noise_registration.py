@@ -1,19 +1,42 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% tags=["install", "remove-cell"]
+import importlib.util
+
+if importlib.util.find_spec("mrrepro") is None:
+    raise SystemExit(
+        "mrrepro is not installed, and this copy names no address to install it from: "
+        "its owner has not yet set repository and release in pyproject.toml. "
+        "Clone the project and run this notebook there (python3 tasks.py setup)."
+    )
+
 # %% [markdown]
 # # Radiomics, noise and registration
 #
-# **The claim.** T1, T2 and FLAIR do hold information about enhancement: radiomics tell grade IV from grades II and III with an
-# area under the curve of 0.79 (section 3.5 and Fig. 9 of {cite}`vanoosterhoudt2023`). Noise and misregistration limit what a
-# network can reach (sections 4.5 and 4.6).
+# **The claim.** T1, T2 and FLAIR do hold information about enhancement: radiomics tell grade IV from grades II and
+# III with an area under the curve of 0.79 (section 3.5 and Fig. 9 of {cite}`vanoosterhoudt2023`). Noise and
+# misregistration limit what a network can reach (sections 4.5 and 4.6).
 # <!-- typed: 0.79: the thesis' value, as the claim states it -->
 #
-# **The target.** An area between 0.70 and 0.84 on simulated patients, whose construction allows 0.79: less means that a
-# classifier misses what is there, more that it leaks.
+# **The target.** An area between 0.70 and 0.84 on simulated patients, whose construction allows 0.79: less means
+# that a classifier misses what is there, more that it leaks.
 # <!-- typed: 0.70, 0.84, 0.79: the target as set beforehand -->
 #
 # **Time.** A minute at `demo`.
 #
-# **Limits.** A built-in set of features that agrees with published reference values, not the software of the thesis; logistic
-# regression alone at `demo`.
+# **Limits.** A built-in set of features that agrees with published reference values, not the software of the
+# thesis; logistic regression alone at `demo`.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -43,10 +66,10 @@ claims = sweeps.claims()
 # %% [markdown]
 # ## Nested cross-validation
 #
-# Shape, intensity and texture of the tumor in each image, defined as the Image Biomarker Standardisation Initiative does.
-# Scaling, the choice of features and of settings happen inside the training part of each outer split, by an inner search of
-# its own. The splits share patients, so that the spread over splits is no standard error: the corrected interval says how far
-# the mean would move with other patients.
+# Shape, intensity and texture of the tumor in each image, defined as the Image Biomarker Standardisation Initiative
+# does. Scaling, the choice of features and of settings happen inside the training part of each outer split, by an
+# inner search of its own. The splits share patients, so that the spread over splits is no standard error: the
+# corrected interval says how far the mean would move with other patients.
 
 # %% tags=["hide-input"]
 figure, panel = plt.subplots(figsize=(4, 4), layout="constrained")
@@ -63,15 +86,16 @@ show(
 half = 0.5 * (found["high"] - found["low"])
 show_text(
     f"Area {found['auc']:.2f} ({found['low']:.2f} to {found['high']:.2f}) over {found['patients']} patients and "
-    f"{found['features']} features. The naive interval would have a half width of {found['naive_half_width']:.3f} instead of "
+    f"{found['features']} features. The naive interval would have a half width of {found['naive_half_width']:.3f} "
+    f"instead of "
     f"{half:.3f}. The evidence itself, seen without error, gives {found['evidence_auc']:.2f} for the grade."
 )
 
 # %% [markdown]
 # ## Controls
 #
-# Permuted labels must give one half. Features that are chosen on all patients *before* the splits make pure noise look
-# predictive: the commonest fault of the field, shown on purpose.
+# Permuted labels must give one half. Features that are chosen on all patients *before* the splits make pure noise
+# look predictive: the commonest fault of the field, shown on purpose.
 
 # %%
 rows = [{"what": "radiomics, quick settings", "area under the curve": found["quick_auc"]}]
@@ -82,32 +106,39 @@ for name, words in (
     ("without_leak_auc", "noise, features chosen inside"),
 ):
     rows.append({"what": f"{words}, mean of {len(found[name])}", "area under the curve": float(np.mean(found[name]))})
-show_table(rows, caption="Controls. Age is a clinical covariate of the further work that the thesis proposes.",
-           name="tab-controls")
+show_table(
+    rows,
+    caption="Controls. Age is a clinical covariate of the further work that the thesis proposes.",
+    name="tab-controls",
+)
 
 # %% [markdown]
 # ## The limit that noise sets
 #
-# The thesis measures a 'variance' of 0.029 in even areas and concludes that a mean absolute error of about 0.05 is near the
-# limit. If it is a standard deviation $\sigma$, the mean absolute error of a perfect estimate is $\sigma \sqrt{2/\pi}$ for
-# Gaussian noise; if it were a variance, the limit would exceed the error that was reached.
+# The thesis measures a 'variance' of 0.029 in even areas and concludes that a mean absolute error of about 0.05 is
+# near the limit. If it is a standard deviation $\sigma$, the mean absolute error of a perfect estimate is $\sigma
+# \sqrt{2/\pi}$ for Gaussian noise; if it were a variance, the limit would exceed the error that was reached.
 # <!-- typed: 0.029, 0.05: the thesis' values -->
 
 # %%
 printed = float({number.id: number.value for number in run.ledger.numbers}["contrast_t1.noise.variance"])
 as_deviation, as_variance = (math.sqrt(2 / math.pi) * sigma for sigma in (printed, math.sqrt(printed)))
 show_text(
-    f"Limit in the brain with {printed:g} as a standard deviation: {as_deviation:.3f}; as a variance: {as_variance:.3f}."
+    f"Limit in the brain with {printed:g} as a standard deviation: {as_deviation:.3f}; as a variance: "
+    f"{as_variance:.3f}."
 )
 
 # %% [markdown]
-# Here the noise is a setting. In these patients, the floor from noise in the true image alone, and the error of a copy of T1:
+# Here the noise is a setting. In these patients, the floor from noise in the true image alone, and the error of a
+# copy of T1:
 
 # %%
 cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
 images = cohort.images(list(cohort.sets["test"])[:6])
 brain = cohort.mask("brain", list(cohort.sets["test"])[:6])
-rough = torch.nn.functional.conv3d(images[:, 3:4], torch.tensor([1.0, -2.0, 1.0]).view(1, 1, 3, 1, 1), padding=(1, 0, 0))
+rough = torch.nn.functional.conv3d(
+    images[:, 3:4], torch.tensor([1.0, -2.0, 1.0]).view(1, 1, 3, 1, 1), padding=(1, 0, 0)
+)
 sigma = float(rough[brain].abs().median()) / 0.6745 / math.sqrt(6)
 copied = float((images[:, 3:4] - images[:, :1]).abs()[brain].mean())
 show_text(
@@ -118,7 +149,8 @@ show_text(
 # %% [markdown]
 # ## Misregistration
 #
-# Images that lie 0.8 mm and 0.01 rad apart, at 4 mm voxels, against a cohort that is registered perfectly; one network each.
+# Images that lie 0.8 mm and 0.01 rad apart, at 4 mm voxels, against a cohort that is registered perfectly; one
+# network each.
 
 # %% tags=["hide-input"]
 pair = {"as it is": "l1b", "registered perfectly": "registered"}
@@ -145,15 +177,15 @@ evidence.record_claims(run, claims, [*decided, "misregistration_limits"])
 #
 # ```{exercise} How many patients?
 # :label: ex-auc
-# The standard error of an area of one half over $n$ patients of both kinds alike is about $1/\sqrt{3n}$. How many patients
-# show that an area lies within 0.4 to 0.6?
+# The standard error of an area of one half over $n$ patients of both kinds alike is about $1/\sqrt{3n}$. How many
+# patients show that an area lies within 0.4 to 0.6?
 # ```
 # <!-- typed: 0.4, 0.6: the bounds of an exercise -->
 #
 # ```{solution} ex-auc
 # :class: dropdown
-# $2/\sqrt{3n} < 1/10$ gives $n > 133$ for an area of exactly one half; for one that may itself be off by half of the bound,
-# four times as many. Hence 400 and more.
+# $2/\sqrt{3n} < 1/10$ gives $n > 133$ for an area of exactly one half; for one that may itself be off by half of
+# the bound, four times as many. Hence 400 and more.
 # ```
 
 # %%
