@@ -58,6 +58,7 @@ from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("contrast_t1", "01_cohort", ContrastT1Settings, globals())
 cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
 numbers = list(cohort.sets["test"])
@@ -69,7 +70,7 @@ masks = cohort.region_masks(numbers[:4], images)
 #
 # White matter, grey matter and fluid come from the MNI152 template {cite}`fonov2011`, a smooth displacement makes
 # another brain of it, and the tumor has a core, necrosis in it and oedema around it. Each tissue has a proton
-# density, T1 and T2 at 1, 1.5 or 3 T; spin echo and inversion recovery give the signals. Contrast agent of
+# density, T1 and T2 at 1 T, 1.5 T or 3 T; spin echo and inversion recovery give the signals. Contrast agent of
 # concentration $C$ adds $r_1 C$ to $1/T_1$, where it goes: into the leaky part of the core, into vessels, into the
 # sinus between the hemispheres. Then come what clinical images have: noise in both channels (so that magnitudes are
 # Rician), a bias field, other timings on other scanners, and registration that is off by a fraction of a voxel.

@@ -25,7 +25,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # # Losses: what a network does is what it is asked to do
 #
 # **The claim.** Trained with L1, L2 or structural similarity, over image, brain or tumor, no network enhances the
-# tumor of a patient it has not seen; losses in the tumor alone distort the rest (sections 3.1 and 4.1 of
+# tumor of a patient it has not seen; losses in the tumor alone distort the rest (section 3.1 and section 4.1 of
 # {cite}`vanoosterhoudt2023`).
 #
 # **The target.** The same in simulated patients, over three seeds; and, since the cohort's law is known, how near

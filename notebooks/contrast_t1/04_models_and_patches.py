@@ -25,7 +25,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # # Larger networks, smaller patches
 #
 # **The claim.** Neither a more complex network nor an input that is cut down to the tumor helps; the smaller the
-# patch, the worse (sections 3.2, 3.3, 4.2 and 4.3 of {cite}`vanoosterhoudt2023`).
+# patch, the worse (section 3.2, section 3.3, section 4.2 and section 4.3 of {cite}`vanoosterhoudt2023`).
 #
 # **The target.** Models 0 to 4 alike within the thesis' own spread; patches scored where all of them have a voxel.
 #
@@ -51,6 +51,7 @@ from mrrepro.papers.contrast_t1.stages import patch_of
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("contrast_t1", "04_models_and_patches", ContrastT1Settings, globals())
 sweeps = evidence.RecordedSweeps("demo")
 claims = sweeps.claims()
@@ -60,16 +61,11 @@ claims = sweeps.claims()
 
 # %%
 models = {f"model {k}": f"model{k}" for k in range(5) if sweeps.seeds(f"model{k}")}
-table = [
-    {
-        "model": label,
-        "MAE, brain": float(sweeps.mean(name, "test_mae_b").mean()),
-        "SSIM": float(sweeps.mean(name, "test_ssim").mean()),
-        "enhancing voxels found": float(sweeps.summary(name, "test_found_0.3").mean()),
-        "power at the highest frequency": float(sweeps.mean(name, "test_checkerboard").mean()),
-    }
-    for label, name in models.items()
-]
+columns = {"MAE, brain": "test_mae_b", "SSIM": "test_ssim", "power at the highest frequency": "test_checkerboard"}
+table = []
+for label, name in models.items():
+    table.append({"model": label} | {words: float(sweeps.mean(name, key).mean()) for words, key in columns.items()})
+    table[-1]["enhancing voxels found"] = float(sweeps.summary(name, "test_found_0.3").mean())
 show_table(
     table or [{"model": "none recorded"}],
     caption="Models 0 to 4 under L1 in the brain, recorded at demo over seeds. "

@@ -26,7 +26,7 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **The claim.** The mean absolute error, structural similarity and an error over the enhancing part together, with
 # even weights, make a network that enhances; coarsely, with false positives, and with scores that do not show it
-# (sections 3.4, 4.4 and 4.7 of {cite}`vanoosterhoudt2023`).
+# (section 3.4, section 4.4 and section 4.7 of {cite}`vanoosterhoudt2023`).
 #
 # **The target.** The same over three seeds; why it happens; and whether what the mix draws says *who* enhances.
 #
@@ -52,6 +52,7 @@ from mrrepro.papers.contrast_t1.stages import TRAINING
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("contrast_t1", "05_mix", ContrastT1Settings, globals())
 history = run.make(TRAINING).json("history.json")
 evaluation = run.make(experiments.EVALUATION)
@@ -119,26 +120,15 @@ show_table(
 # ## What sees it, and what does not
 
 # %% tags=["hide-input"]
-variants = {
-    "L1B": "l1b",
-    "L2B": "l2b",
-    "SSIM": "lssim",
-    "mix": "headline",
-    "mix, tumor": "mix_tumor",
-    "mix, light": "mix_light",
-}
+variants = {"L1B": "l1b", "L2B": "l2b", "SSIM": "lssim", "mix": "headline"}
+variants |= {"mix, tumor": "mix_tumor", "mix, light": "mix_light"}
 variants = {label: name for label, name in variants.items() if sweeps.seeds(name)}
+judged = {"test_mae_b": "MAE, brain", "test_found_0.3": "share of enhancing voxels found"}
+judged |= {"test_false_share_of_quiet": "falsely enhanced share of tumor", "test_dice": "Dice"}
+
+# %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
-for panel, (score, label) in zip(
-    panels,
-    {
-        "test_mae_b": "MAE, brain",
-        "test_found_0.3": "share of enhancing voxels found",
-        "test_false_share_of_quiet": "falsely enhanced share of tumor",
-        "test_dice": "Dice",
-    }.items(),
-    strict=True,
-):
+for panel, (score, label) in zip(panels, judged.items(), strict=True):
     if variants:
         plots.by_seed(panel, {name: sweeps.summary(v, score) for name, v in variants.items()}, label)
 show(
@@ -155,33 +145,17 @@ show(
 # %%
 names = {"copy": "copy of T1", "linear": "linear map of each voxel", "oracle_absolute": "knows z, best for L1"}
 names |= {"oracle_squared": "knows z, best for L2", "truth": "truth"}
+columns = {"MAE, brain": "mae_b", "MAE, tumor": "mae_t", "Dice": "e_dice", "found": "found_0.3"}
 rows = [
-    {"estimate": words}
-    | {
-        heading: float(np.nanmean(baselines[f"{name}_{key}"]))
-        for heading, key in (
-            ("MAE, brain", "mae_b"),
-            ("MAE, tumor", "mae_t"),
-            ("Dice", "e_dice"),
-            ("found", "found_0.3"),
-        )
-    }
+    {"estimate": words} | {label: float(np.nanmean(baselines[f"{name}_{key}"])) for label, key in columns.items()}
     for name, words in names.items()
 ]
-rows.append(
-    {
-        "estimate": "the mix, this run",
-        "MAE, brain": float(np.nanmean(scores["test_mae_b"])),
-        "MAE, tumor": float(np.nanmean(scores["test_mae_t"])),
-        "Dice": float(np.nanmean(scores["test_e_dice"])),
-        "found": float(np.nanmean(scores["test_found_0.3"])),
-    }
-)
-show_table(
-    rows,
-    caption="Baselines on the same patients. Two of them know the evidence and the core, nothing else.",
-    name="tab-baselines",
-)
+rows.append({"estimate": "the mix, this run"})
+rows[-1] |= {label: float(np.nanmean(scores[f"test_{key}"])) for label, key in columns.items()}
+
+# %%
+words = "Baselines on the same patients. Two of them know the evidence and the core, nothing else."
+show_table(rows, caption=words, name="tab-baselines")
 
 # %% [markdown]
 # ## Does it say who enhances?

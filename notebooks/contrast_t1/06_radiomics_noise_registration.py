@@ -26,7 +26,7 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **The claim.** T1, T2 and FLAIR do hold information about enhancement: radiomics tell grade IV from grades II and
 # III with an area under the curve of 0.79 (section 3.5 and Fig. 9 of {cite}`vanoosterhoudt2023`). Noise and
-# misregistration limit what a network can reach (sections 4.5 and 4.6).
+# misregistration limit what a network can reach (section 4.5 and section 4.6).
 # <!-- typed: 0.79: the thesis' value, as the claim states it -->
 #
 # **The target.** An area between 0.70 and 0.84 on simulated patients, whose construction allows 0.79: less means
@@ -57,6 +57,7 @@ from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("contrast_t1", "06_radiomics_noise_registration", ContrastT1Settings, globals())
 made = run.make(experiments.RADIOMICS)
 found, arrays = made.json("radiomics.json"), made.arrays("radiomics.npz")
