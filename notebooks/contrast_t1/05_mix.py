@@ -76,11 +76,9 @@ show_text(f"Trained here: {history['weights']} weights, {record['samples_seen']}
 slices = evaluation.arrays("examples_test.npz")["test_slices"]
 show(
     plots.brain_grid(
-        [[each[0], each[2], each[3], each[4], np.clip((each[4] - each[0]) / 1.0, -1, 1)] for each in slices],
+        [[each[0], each[2], each[3], each[4], each[4] - each[0]] for each in slices],
         ["T1", "FLAIR", "post-contrast T1", "synthetic", "synthetic - T1"],
-        ["does not enhance" if k % 2 == 0 else "enhances" for k in range(len(slices))]
-        if run.settings.cohort.train % 2 == run.settings.cohort.validation % 2
-        else [f"patient {k}" for k in range(len(slices))],
+        ["enhances" if yes else "does not" for yes in scores["labelled_enhances"][: len(slices)]],
         [each[5] for each in slices],
     ),
     alt="Four new patients: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise over T1. The "
@@ -101,7 +99,6 @@ show(
 
 # %%
 law = run.settings.cohort.law()
-share = float(np.nanmean(scores["test_e_true_fraction"])) * 0.01
 evidence_axis = np.linspace(-4, 4, 9)
 rows = [
     {

@@ -59,7 +59,7 @@ def test_every_second_patient_enhances_in_the_laws_fraction_of_the_solid_core(pa
 
 
 def test_evidence_drives_oedema_and_necrosis_and_nothing_tells_where_it_leaks(template):
-    """Oedema and necrosis as parts of the core's size rank as z does; leaky voxels have the same tissue as tight ones."""
+    """Oedema and necrosis over the core's size rank as z does; leaky voxels have the same tissue as tight ones."""
     few = [glioma_patient(template, LAW, Anatomy(), seed=1, number=number) for number in range(24)]
     z = np.array([patient.evidence for patient in few])
     for tissue in ("oedema", "necrosis"):
