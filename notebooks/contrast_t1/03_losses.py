@@ -82,7 +82,7 @@ for kind in ("seen", "test"):
     slices = {label: artifact.arrays(f"examples_{kind}.npz")[f"{kind}_slices"] for label, artifact in found.items()}
     for k in (1, 0):
         first = next(iter(slices.values()))[k]
-        rows.append([first[0], first[2], first[3], *(each[k][4] for each in slices.values())])
+        rows.append([first[0], first[2], first[3], *(plots.in_brain(each[k][4], first[0]) for each in slices.values())])
         labels.append(f"{'seen' if kind == 'seen' else 'new'} patient {k}")
         outlines.append(first[5])
 show(

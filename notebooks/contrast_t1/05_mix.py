@@ -76,7 +76,10 @@ show_text(f"Trained here: {history['weights']} weights, {record['samples_seen']}
 slices = evaluation.arrays("examples_test.npz")["test_slices"]
 show(
     plots.brain_grid(
-        [[each[0], each[2], each[3], each[4], each[4] - each[0]] for each in slices],
+        [
+            [*each[[0, 2, 3]], plots.in_brain(each[4], each[0]), plots.in_brain(each[4] - each[0], each[0])]
+            for each in slices.astype(float)
+        ],
         ["T1", "FLAIR", "post-contrast T1", "synthetic", "synthetic - T1"],
         ["enhances" if yes else "does not" for yes in scores["labelled_enhances"][: len(slices)]],
         [each[5] for each in slices],

@@ -52,6 +52,11 @@ def brain_grid(
     return figure
 
 
+def in_brain(image: Array, t1: Array, outside: float = -1.0) -> Array:
+    """A slice with a value put where T1 has the background."""
+    return np.where(np.asarray(t1, dtype=float) <= -1.0, outside, np.asarray(image, dtype=float))
+
+
 def by_seed(panel: Axes, values: Mapping[str, Array], label: str, marks: Mapping[str, float] | None = None) -> None:
     """One dot a seed for each variant and a line at their mean; a cross where an optimum is known."""
     for place, (name, seeds) in enumerate(values.items()):
