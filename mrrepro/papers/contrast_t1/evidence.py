@@ -85,18 +85,19 @@ class RecordedSweeps:
         histories = [run["numbers"]["contrast_t1/training"]["history"]["record"] for run in self.runs(variant)]
         return np.array([record["best_score"] for record in histories])
 
-    def claims(self) -> dict[str, Evidence]:
-        """Evidence for each claim that is decided from recorded runs, by the claim's short name.
+    def claim(self, name: str) -> Evidence | None:
+        """Evidence for a claim by its short name; None unless its runs are recorded over the same two seeds or more."""
+        variants, build = _CLAIMS[name]
+        seeds = [self.seeds(variant) for variant in variants]
+        if not all(seeds) or len({*seeds}) != 1 or len(seeds[0]) < 2:
+            return None
+        statistic, cases = build(self)
+        return Evidence(statistic, seeds[0], cases)
 
-        A claim whose runs are not recorded at this scale, over two seeds or more, is left out.
-        """
-        found = {}
-        for name, (variants, build) in _CLAIMS.items():
-            seeds = [self.seeds(variant) for variant in variants]
-            if all(seeds) and len({*seeds}) == 1 and len(seeds[0]) > 1:
-                statistic, cases = build(self)
-                found[name] = Evidence(statistic, seeds[0], cases)
-        return found
+    def claims(self) -> dict[str, Evidence]:
+        """Evidence for each claim that can be decided from the recorded runs, by the claim's short name."""
+        found = {name: self.claim(name) for name in _CLAIMS}
+        return {name: one for name, one in found.items() if one is not None}
 
 
 def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:

@@ -201,7 +201,7 @@ def test_names_without_the_mark_get_it(tmp_path):
 def test_nothing_is_written_for_bad_input(tmp_path, network):
     folder = write_patient(tmp_path / "p1")
     spoil(folder, "grid")
-    with pytest.raises(ValueError, match="T2.nii.gz must lie on the grid"):
+    with pytest.raises(ValueError, match="must lie on the grid of T1"):
         apply_to_files(request(folder, tmp_path / "out.nii.gz", network))
     write_patient(folder)
     full = write(tmp_path / "full.nii.gz", np.ones(SHAPE))
