@@ -21,6 +21,12 @@ FEW: dict[str, Any] = {"evaluation.labelled": 48}
 SMALL: dict[str, Any] = {**FEW, "loss.name": "L1B", "network.base_filters": 4, "training.epochs": 2}
 """Width and length at which the five models and the patches are compared: the wider models cost too much at demo."""
 
+NEAR: dict[str, Any] = {**FEW, "training.patch": 16, "training.epochs": 12}
+"""Small cubes and many epochs: all voxels and steps go to the tumor, which takes least time to come near the optima."""
+
+WHOLE_CORE: dict[str, Any] = {"cohort.enhancing_fraction": 1.0, "cohort.labelled": 48}
+"""q = 1: evidence alone decides, and L1 has more to keep."""
+
 PATCHES_MM = (128, 96, 64)
 """Edges of the patches [mm]; thesis, section 2.2."""
 
@@ -31,6 +37,10 @@ def _trained(name: str, changes: Mapping[str, Any], meaning: str) -> Variant:
 
 def _loss(name: str, meaning: str) -> Variant:
     return _trained(name.lower(), {"loss.name": name}, meaning)
+
+
+def _near(name: str, loss: str, changes: Mapping[str, Any], meaning: str) -> Variant:
+    return Variant(name, {**NEAR, "loss.name": loss, **changes}, meaning, (TRAINING, EVALUATION))
 
 
 def _small(name: str, changes: Mapping[str, Any], meaning: str) -> Variant:
@@ -60,16 +70,10 @@ VARIANTS = (
         },
         "control: the images tell whether and where the tumor enhances, absolute error in the brain",
     ),
-    _trained(
-        "whole_core_l1b",
-        {"loss.name": "L1B", "cohort.enhancing_fraction": 1.0, "cohort.labelled": 48},
-        "the whole core enhances where any does, absolute error in the brain",
-    ),
-    _trained(
-        "whole_core_l2b",
-        {"loss.name": "L2B", "cohort.enhancing_fraction": 1.0, "cohort.labelled": 48},
-        "the whole core enhances where any does, squared error in the brain",
-    ),
+    _near("near_l1t", "L1T", {}, "absolute error in the tumor, on cubes of 64 mm around it"),
+    _near("near_l2t", "L2T", {}, "squared error in the tumor, on cubes of 64 mm around it"),
+    _near("near_l1t_whole", "L1T", WHOLE_CORE, "the same as near_l1t where the whole core leaks if any does"),
+    _near("near_l2t_whole", "L2T", WHOLE_CORE, "the same as near_l2t where the whole core leaks if any does"),
     _trained(
         "registered",
         {"loss.name": "L1B", "cohort.shift_mm": 0.0, "cohort.rotation": 0.0, "cohort.labelled": 48},
