@@ -53,11 +53,14 @@ class NetworkChoice:
     model: int = setting(0, "number of the model", source="2.4", choices=tuple(MODELS))
     base_filters: int = setting(64, "filters of the first level", source="Fig. 3", low=1, high=256)
     depth: int = setting(5, "halvings of the resolution; not stated in the thesis", low=2, high=8)
+    dropout_blocks: int = setting(
+        3, "innermost expanding blocks that drop half of their features in training; not stated in the thesis", low=0
+    )
     start: str = setting("printed", "weights at the start", source="2.4", choices=("printed", "he"))
 
     def size(self) -> UnetSize:
         """The same as the networks take it."""
-        return UnetSize(self.base_filters, self.depth)
+        return UnetSize(self.base_filters, self.depth, dropout_blocks=self.dropout_blocks)
 
 
 @dataclass(frozen=True)
@@ -166,14 +169,14 @@ class ContrastT1Settings:
             return replace(
                 paper,
                 cohort=CohortSettings(voxel_mm=4, train=96, validation=12, test=48),
-                network=NetworkChoice(base_filters=8, depth=3),
+                network=NetworkChoice(base_filters=8, depth=3, dropout_blocks=0),
                 training=short,
                 radiomics=RadiomicsSettings(outer_splits=20, candidates=6, all_classifiers=False),
             )
         return replace(
             paper,
             cohort=CohortSettings(voxel_mm=4, train=12, validation=2, test=6, labelled=12),
-            network=NetworkChoice(base_filters=2, depth=2),
+            network=NetworkChoice(base_filters=2, depth=2, dropout_blocks=0),
             training=replace(short, epochs=1),
             radiomics=RadiomicsSettings(patients=40, outer_splits=2, candidates=2, all_classifiers=False),
         )
