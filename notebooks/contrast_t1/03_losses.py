@@ -33,7 +33,7 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **Time.** Two minutes at `demo`: two networks are trained here, the comparison over seeds was recorded.
 #
-# **Limits.** Trainings of 1280 volumes, three seeds, one learning rate for all losses.
+# **Limits.** Trainings of 768 volumes, three seeds, one learning rate for all losses.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -148,42 +148,44 @@ show(
 # %%
 if "L1B" in shown and "L2B" in shown:
     parts = [f"{name} keeps {kept[name].mean():.2f} where {optima[name]:.2f} is best" for name in ("L1B", "L2B")]
-    show_text(f"{'; '.join(parts)}. That L1 shows little enhancement is not a failure to learn: more would cost it.")
+    show_text(f"{'; '.join(parts)}. What part of the gap is too short a training, the control below says.")
 
 # %% [markdown]
 # ## A control that must succeed
 #
-# If the images tell whether and where a tumor enhances, L1 must show it. With $d' = 8$ and $q = 1$ they do.
+# If the images tell whether and where a tumor enhances ($d' = 4$, $q = 1$), L1 must show it. If it does not, the
+# training is too short, and a tumor without enhancement says nothing about the loss. Two trainings: on whole
+# volumes with the loss in the brain, where a tumor is a hundredth of what counts, and on cubes of 64 mm with the
+# loss in the tumor alone.
 
 # %%
-if sweeps.seeds("visible"):
-    values = sweeps.summary("visible", "test_found_0.3")
-    show_text(f"Share of enhancing voxels found where all is visible: {', '.join(f'{v:.2f}' for v in values)} by seed.")
+controls = {"whole volumes, L1 in the brain": "visible", "cubes, L1 in the tumor": "near_visible"}
+shares = {label: sweeps.summary(name, "test_dice") for label, name in controls.items() if sweeps.seeds(name)}
+for label, values in shares.items():
+    verdict = "enhances" if values.mean() > 0.3 else "does not enhance, so that it cannot speak for its loss"
+    listed = ", ".join(f"{value:.2f}" for value in values)
+    show_text(f"{label}: Dice of the enhancing region {listed} by seed. It {verdict}.")
 
 # %% [markdown]
 # ## How near to the optima?
 #
-# In a whole volume a tumor is a hundredth of what is counted. On small cubes with the loss in the tumor alone all
-# of it is, and the same number of steps comes nearer.
+# The same cubes on the chapter's own cohort, where the optima are far from one.
 
 # %% tags=["hide-input"]
-near = {"L1T, q": ("near_l1t", "absolute", law), "L2T, q": ("near_l2t", "squared", law)}
-whole = type(law)(law.evidence_separation, 1.0)
-near |= {"L1T, q = 1": ("near_l1t_whole", "absolute", whole), "L2T, q = 1": ("near_l2t_whole", "squared", whole)}
+near = {"L1 in the brain": ("l1b", "absolute"), "L2 in the brain": ("l2b", "squared")}
+near |= {"L1T, cubes": ("near_l1t", "absolute"), "L2T, cubes": ("near_l2t", "squared")}
 near = {label: row for label, row in near.items() if sweeps.seeds(row[0])}
 if near:
     figure, panel = plt.subplots(figsize=(4.5, 3.2), layout="constrained")
-    measured = {label: sweeps.summary(name, "test_amplitude") for label, (name, _, _) in near.items()}
-    plots.by_seed(
-        panel, measured, "amplitude kept", {k: each.amplitude_kept(rise) for k, (_, rise, each) in near.items()}
-    )
+    measured = {label: sweeps.summary(name, "test_amplitude") for label, (name, _) in near.items()}
+    plots.by_seed(panel, measured, "amplitude kept", {k: law.amplitude_kept(rise) for k, (_, rise) in near.items()})
     show(
         figure,
-        alt="Amplitude kept by losses in the tumor on cubes around it, with crosses at the optima, in the cohort and "
-        "in one "
-        "where the whole core leaks.",
-        caption="Trained on cubes of 64 mm with the loss in the tumor alone, so that every step is about the tumor. "
-        "Crosses: the optima of the cohort's law, and of one whose core leaks whole.",
+        alt="Amplitude kept by L1 and L2 in the brain on whole volumes and in the tumor on cubes, with crosses at the "
+        "optima of the cohort's law. The cubes come nearer to the optimum of L2.",
+        caption="Amplitude kept after trainings on whole volumes and on cubes of 64 mm with the loss in the tumor "
+        "alone. "
+        "Crosses: the optima of the cohort's law.",
         name="fig-optima",
     )
 
