@@ -31,8 +31,8 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **Time.** Seconds: the comparisons were recorded.
 #
-# **Limits.** All five models are a quarter as wide as model 0 elsewhere in this chapter divided by two, and trained
-# for two epochs: the wide ones cost too much at `demo`. What a long training of a wide network gives is not shown.
+# **Limits.** All five models have 4 filters at the first level, half of model 0 elsewhere in this chapter, and two
+# epochs: wide ones cost too much at `demo`. What a long training of a wide network gives is not shown.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
