@@ -1,4 +1,4 @@
-"""``mrrepro apply``: a chapter's trained network on somebody's own images, one command a chapter."""
+"""``mrrepro apply``: a chapter's method on somebody's own images, one command a chapter."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typer
 
 from mrrepro.cli.reporting import one_line_errors
 
-app = typer.Typer(help="Apply a chapter's trained network to your own images. No medical device.", no_args_is_help=True)
+app = typer.Typer(help="Apply a chapter's method to your own images. No medical device.", no_args_is_help=True)
 
 
 @app.callback()
 def main() -> None:
-    """Apply a chapter's trained network to your own images. No medical device."""
+    """Apply a chapter's method to your own images. No medical device."""
 
 
 @app.command()
@@ -46,6 +46,69 @@ def deepspio(
         typer.echo(f"Warning: {warning}", err=True)
     largest = ", ".join(f"{value:.3g}" for value in report["largest_by_slice"])
     typer.echo(f"{output}: {grid['shape'][0]} slice(s), largest value {largest} ug/mm^3")
+    typer.echo(report["no_medical_device"])
+
+
+@app.command("dl_ept")
+@one_line_errors
+def dl_ept(
+    phase: Annotated[Path, typer.Option(help="transceive phase in rad, NIfTI, unwrapped (or give --unwrap)")],
+    mask: Annotated[Path, typer.Option(help="object, NIfTI of 0 and 1; nothing beyond it is read")],
+    frequency: Annotated[float, typer.Option(help="of the scanner in Hz: 128e6, not 128")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the maps and a report; made if missing")],
+    magnitude: Annotated[
+        Path | None, typer.Argument(help="|B1+| in any unit, NIfTI; without it, conductivity from the phase alone")
+    ] = None,
+    method: Annotated[str, typer.Option(help="helmholtz or network")] = "helmholtz",
+    kernel: Annotated[
+        str,
+        typer.Option(
+            help="of the Laplacian, from most noise to least: axis_noise_robust, savitzky_golay_ellipsoid, "
+            "smoothed_noise_robust, savitzky_golay_cuboid"
+        ),
+    ] = "savitzky_golay_cuboid",
+    size: Annotated[
+        str, typer.Option(help="of the kernel, odd numbers of voxels along right, anterior, superior")
+    ] = "7x7x5",
+    boundaries: Annotated[
+        str, typer.Option(help="where the kernel leaves the mask: leave undefined, or fit to what is inside")
+    ] = "leave",
+    time_dependence: Annotated[
+        str,
+        typer.Option(help="that the phase belongs to: positive, exp(+i w t), as in EPTlib; or negative, exp(-i w t)"),
+    ] = "positive",
+    unwrap: Annotated[bool, typer.Option("--unwrap", help="unwrap the phase first (scikit-image)")] = False,
+    network: Annotated[
+        list[Path] | None, typer.Option(help="another network file than the chapter's; again for the other quantity")
+    ] = None,
+    tissue: Annotated[
+        Path | None, typer.Option(help="image with tissue contrast, NIfTI, for networks that take one")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Map conductivity and permittivity from |B1+| and transceive phase. No medical device."""
+    from mrrepro.papers.dl_ept.apply import HelmholtzChoice
+    from mrrepro.papers.dl_ept.apply_request import Request, kernel_size
+    from mrrepro.papers.dl_ept.own_maps import apply_to_files
+
+    choice = HelmholtzChoice(kernel, kernel_size(size), boundaries)
+    networks = tuple(network or ())
+    report = apply_to_files(
+        Request(
+            magnitude, phase, mask, output, frequency, method, choice, networks, tissue, unwrap, time_dependence, force
+        )
+    )
+    voxel = " x ".join(f"{edge:g}" for edge in report["voxel_mm"])
+    typer.echo(
+        f"{report['valid_voxels']} of {report['mask_voxels']} voxels of the mask, {voxel} mm; NaN in the others."
+    )
+    for warning in report["warnings"]:
+        typer.echo(f"Warning: {warning}", err=True)
+    for quantity, found in report["maps"].items():
+        unit = "" if found["unit"] == "1" else f" {found['unit']}"
+        quartiles = " and ".join(f"{value:.4g}" for value in found["quartiles"])
+        path = output / report["outputs"][quantity]
+        typer.echo(f"{path}: median {found['median']:.4g}{unit}, quartiles {quartiles}")
     typer.echo(report["no_medical_device"])
 
 

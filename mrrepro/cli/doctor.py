@@ -28,7 +28,7 @@ _OPTIONAL = {
     "nilearn": "brings the brain images of the notebooks",
     "nibabel": "needed to read NIfTI volumes",
     "jsonschema": "validates the ledger's export",
-    "dask": "needed for sweeps on several workers",
+    "distributed": "needed for sweeps on several workers",
 }
 
 

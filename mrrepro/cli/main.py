@@ -16,6 +16,7 @@ from mrrepro.cli.record import record
 from mrrepro.cli.reporting import fail
 from mrrepro.cli.run import run
 from mrrepro.cli.ship import ship
+from mrrepro.cli.sweep import sweep
 
 app = typer.Typer(
     help="Executable replications of four papers that use deep learning on MRI. No medical device.",
@@ -41,6 +42,7 @@ def main(
 
 
 app.command()(run)
+app.command()(sweep)
 app.command()(record)
 app.command()(checks.verify)
 app.command()(checks.bench)

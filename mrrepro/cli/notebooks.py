@@ -27,7 +27,7 @@ class Notebook:
 
 
 class NotebookFailed(RuntimeError):
-    """A cell of a notebook raised an error; the message says which, and where the executed notebook lies."""
+    """A cell of a notebook raised an error, or its kernel died; the message says where the executed notebook lies."""
 
 
 def notebooks_folder() -> Path:
@@ -106,10 +106,11 @@ def execute(notebook: Notebook, document: Any, parameters: Mapping[str, Any], ou
     Raises
     ------
     NotebookFailed
-        A cell raised an error.
+        A cell raised an error, or the kernel died.
     """
     try:
         import papermill
+        from nbclient.exceptions import DeadKernelError
         from papermill.exceptions import PapermillExecutionError
     except ImportError:
         raise ValueError("Running notebooks needs papermill: pip install papermill jupytext ipykernel.") from None
@@ -129,6 +130,11 @@ def execute(notebook: Notebook, document: Any, parameters: Mapping[str, Any], ou
         cell = f"cell {error.exec_count}" if error.exec_count else "a cell"
         raise NotebookFailed(
             f"{notebook.chapter}/{notebook.name}: {cell} raised {error.ename}: {error.evalue} "
+            f"(executed notebook: {output})"
+        ) from None
+    except DeadKernelError:
+        raise NotebookFailed(
+            f"{notebook.chapter}/{notebook.name}: the kernel died; is there memory enough? "
             f"(executed notebook: {output})"
         ) from None
     return time.perf_counter() - start

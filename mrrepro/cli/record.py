@@ -35,7 +35,7 @@ def record(
 
     known = paper_variants(chapter)
     chosen = [variant_named(known, name) for name in variant] if variant else list(known)
-    numbers = _numbers(seeds)
+    numbers = read_seeds(seeds)
     settings, store = paper_settings(chapter), ArtifactStore(artifacts)
     fresh = {each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale) for each in chosen}
     failed = []
@@ -55,7 +55,7 @@ def record(
         raise typer.Exit(FELL_SHORT)
 
 
-def _numbers(text: str) -> list[int]:
+def read_seeds(text: str) -> list[int]:
     """Read ``0,1,2``."""
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() for part in parts):

@@ -41,8 +41,9 @@ def run(
         _run_notebooks(target, scale, seed, given, artifacts, output)
 
 
-def split_parameters(given: Sequence[str]) -> dict[str, str]:
+def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[str, str]:
     """Read ``name=value`` items; the names that options set are refused."""
+    options = {"seed": seed_option, "overrides": "-p with a dotted name"}
     found: dict[str, str] = {}
     for item in given:
         name, sign, value = item.partition("=")
@@ -50,8 +51,7 @@ def split_parameters(given: Sequence[str]) -> dict[str, str]:
         if not sign or not name:
             raise ValueError(f"-p must be NAME=VALUE, but is {item!r}.")
         if name in _SET_BY_OPTIONS:
-            option = f"--{name}" if name != "overrides" else "-p with a dotted name"
-            raise ValueError(f"-p {name} is not possible: use {option}.")
+            raise ValueError(f"-p {name} is not possible: use {options.get(name, f'--{name}')}.")
         if name in found:
             raise ValueError(f"-p {name} is given twice: {found[name]!r} and {value!r}.")
         found[name] = value

@@ -13,7 +13,7 @@ from mrrepro.cli.reporting import one_line_errors, size_in_words
 @one_line_errors
 def ship(
     chapter: Annotated[str, typer.Argument(help="a chapter")],
-    output: Annotated[Path | None, typer.Option(help="the file; by default that of the package, replaced")] = None,
+    output: Annotated[Path | None, typer.Option(help="file or folder; by default the package")] = None,
     training: Annotated[
         Path | None, typer.Option(help="folder of a finished training; else it is found among the artifacts or made")
     ] = None,
@@ -21,11 +21,12 @@ def ship(
         Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
     ] = None,
 ) -> None:
-    """Make the small trained network that comes with a chapter, with its receipt."""
+    """Make the small trained networks that come with a chapter, with their receipts."""
     from mrrepro.cli.papers import paper_module
 
     shipped = paper_module(chapter, "shipped")
     if shipped is None:
         raise ValueError(f"Chapter {chapter} ships no network.")
-    path: Path = shipped.ship(output, training, artifacts)
-    typer.echo(f"{path}  {size_in_words(path.stat().st_size)}")
+    written = shipped.ship(output, training, artifacts)
+    for path in [written] if isinstance(written, Path) else written:
+        typer.echo(f"{path}  {size_in_words(path.stat().st_size)}")

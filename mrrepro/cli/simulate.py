@@ -1,7 +1,8 @@
-"""``mrrepro simulate``: a chapter's images of somebody's own objects, one command a chapter."""
+"""``mrrepro simulate``: a chapter's images of objects of one's own, one command a chapter."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,12 @@ import typer
 
 from mrrepro.cli.reporting import one_line_errors
 
-app = typer.Typer(help="Simulate a chapter's images of your own objects.", no_args_is_help=True)
+app = typer.Typer(help="Simulate a chapter's images of objects of your own.", no_args_is_help=True)
 
 
 @app.callback()
 def main() -> None:
-    """Simulate a chapter's images of your own objects."""
+    """Simulate a chapter's images of objects of your own."""
 
 
 @app.command()
@@ -32,3 +33,51 @@ def deepspio(
     for path in simulate_to_files(concentration, image, output, force):
         typer.echo(str(path))
     typer.echo(f"Simulated images. {NO_MEDICAL_DEVICE}")
+
+
+@app.command("dl_ept")
+@one_line_errors
+def dl_ept(
+    output: Annotated[Path, typer.Option("--output", "-o", help="prefix of the five files")],
+    voxel_size_mm: Annotated[float, typer.Option(help="edge of the cubic voxels")] = 4.0,
+    conductivity: Annotated[float | None, typer.Option(help="of the cylinder, S/m; 0.88 by default")] = None,
+    permittivity: Annotated[float | None, typer.Option(help="relative, of the cylinder; 80 by default")] = None,
+    diameter_mm: Annotated[float | None, typer.Option(help="of the cylinder; 120 by default")] = None,
+    length_mm: Annotated[float | None, typer.Option(help="of the cylinder, along z; 120 by default")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="a head instead: mni152, folded, or a folder or file of label maps")
+    ] = None,
+    head_number: Annotated[int | None, typer.Option(help="which head; 0 by default")] = None,
+    frequency: Annotated[float, typer.Option(help="Hz")] = 128e6,
+    snr: Annotated[float, typer.Option(help="mean magnitude over its noise; the article has 90")] = math.inf,
+    phase_noise_mrad: Annotated[float, typer.Option(help="of the transceive phase; the article has 9")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Make |B1+|, transceive phase, mask and true properties of a cylinder or a head in the birdcage."""
+    from mrrepro.papers.dl_ept.own_bodies import MeasurementNoise, cylinder_body, head_body, simulate_to_files
+    from mrrepro.papers.dl_ept.own_maps import NO_MEDICAL_DEVICE
+    from mrrepro.phantoms.cylinders import Cylinder
+
+    noise = MeasurementNoise(snr, phase_noise_mrad * 1e-3, seed)
+    of_cylinder = {
+        "conductivity": conductivity,
+        "relative_permittivity": permittivity,
+        "diameter": diameter_mm and diameter_mm * 1e-3,
+        "length": length_mm and length_mm * 1e-3,
+    }
+    chosen = {name: value for name, value in of_cylinder.items() if value is not None}
+    if head is None:
+        if head_number is not None:
+            raise ValueError("A number of a head is given, but no head: give --head too.")
+        cylinder = Cylinder(1, **{"conductivity": 0.88, "relative_permittivity": 80.0, **chosen})
+        body = cylinder_body(cylinder, voxel_size_mm * 1e-3, frequency)
+    else:
+        if chosen:
+            raise ValueError(
+                f"A head has properties and a size of its own: leave out the cylinder's {', '.join(chosen)}."
+            )
+        body = head_body(head, head_number or 0, voxel_size_mm * 1e-3, frequency)
+    for path in simulate_to_files(body, output, noise, force):
+        typer.echo(str(path))
+    typer.echo(f"Simulated maps. {NO_MEDICAL_DEVICE}")

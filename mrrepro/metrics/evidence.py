@@ -89,6 +89,23 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
             )
 
 
+def claim_rows(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of a table of claims: the statistic, its interval, and what is asked for."""
+    rows = []
+    for name in [name for name in names if name in evidence]:
+        statistic = evidence[name].statistic
+        criterion = getattr(run.ledger.entries[f"{run.paper}.claim.{name}"], "criterion", "")
+        rows.append(
+            {
+                "statistic, over seeds of recorded runs": statistic.name,
+                "value": statistic.value,
+                "interval": f"{statistic.low:.3g} to {statistic.high:.3g}",
+                "asked for": str(criterion),
+            }
+        )
+    return rows or [{"statistic, over seeds of recorded runs": "nothing is recorded at this scale"}]
+
+
 def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
     """Return the mean over seeds with Student's t interval."""
     interval = mean_interval(np.asarray(values, dtype=float))

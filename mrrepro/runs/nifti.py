@@ -87,19 +87,21 @@ class Volume:
         return np.asarray(apply_orientation(data, ornt_transform(_RAS, self.orientation))).reshape(self.file_shape)
 
 
-def read_volume(path: Path) -> Volume:
+def read_volume(path: Path, finite: bool = True) -> Volume:
     """Read a NIfTI file of a 2D slice or a 3D volume.
 
     Parameters
     ----------
     path : Path
         Ends in ``.nii`` or ``.nii.gz``; real numbers.
+    finite : bool
+        Refuse NaN and infinity. False where a mask says later which voxels count.
 
     Raises
     ------
     ValueError
         If the file is missing or no readable NIfTI, has not two or three axes, says nowhere where it lies (neither
-        qform nor sform) or nonsense, or holds complex numbers, NaN or infinity.
+        qform nor sform) or nonsense, or holds complex numbers, or NaN or infinity where ``finite`` refuses them.
     """
     nibabel = _nibabel()
     if not path.is_file():
@@ -123,7 +125,8 @@ def read_volume(path: Path) -> Volume:
             f"{path} has no affine (qform and sform codes are 0), so its orientation is unknown: write one with the "
             "tool that made the file."
         )
-    require_finite(str(path), data)
+    if finite:
+        require_finite(str(path), data)
     return _oriented(path, data, Placement(image.affine, codes, image.header.get_xyzt_units()[0]))
 
 

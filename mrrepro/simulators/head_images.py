@@ -1,4 +1,4 @@
-"""MR images of a head: the signal of each tissue under a sequence, mixed by partial volume, with coil shading and noise.
+"""MR images of a head: each tissue's signal under a sequence, mixed by partial volume, with coil shading and noise.
 
 ``I = | B sum_t f_t S(PD_t, T1_t, T2_t) + n |``: f the tissue fractions of a voxel, S the sequence's steady state
 (`mr_signals`), B a smooth real shading, n complex Gaussian noise of equal variance in both channels, so that magnitudes

@@ -45,6 +45,7 @@ overrides = {}  # settings by dotted name, e.g. {"simulation.voxel_size_mm": 3.0
 
 # %%
 import numpy as np
+import torch
 from matplotlib import pyplot as plt
 
 from mrrepro.papers.dl_ept import cases, plots
@@ -57,6 +58,7 @@ from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.tissues import tissue_properties
 
+# %%
 run = open_run("dl_ept", "02_database", DlEptSettings, globals())
 bodies, simulation = run.settings.bodies, run.settings.simulation
 voxel_size = simulation.voxel_size
@@ -182,8 +184,6 @@ show_text(
 # cGANtissue); with Gaussian noise of the paper's strengths on magnitude and phase.
 
 # %%
-import torch
-
 case = database.arrays("first_M0.npz")
 measured = measurement_of(case, "tissue", "transceive")
 at = middle_slice(case["labels"])
@@ -201,7 +201,7 @@ figure = plots.axial_grid(
     bars=["|B1+| / mean [1]", "transceive phase [rad]", "signal / mean [1]"],
     ranges=[(0.6, 1.4), (-1.0, 1.0), (0.0, 2.0)],
     colours=["viridis", "RdBu_r", "gray"],
-    side=2.6,
+    side=2.0,
 )
 show(
     figure,

@@ -47,19 +47,10 @@ overrides = {}  # settings by dotted name, e.g. {"evaluation.erosion": 1}
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrrepro.metrics.evidence import record_claims
+from mrrepro.metrics.evidence import claim_rows, record_claims
+from mrrepro.papers.dl_ept import evidence as sweeps
 from mrrepro.papers.dl_ept import plots
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, TEST_PHANTOMS, VARIED
-from mrrepro.papers.dl_ept.evidence import (
-    SHORT,
-    SYMBOLS,
-    claims,
-    recorded_runs,
-    select_rows,
-    table1_row,
-    tumour_contrast,
-    tumour_error,
-)
 from mrrepro.papers.dl_ept.experiments import HELMHOLTZ_BOUNDARIES, HELMHOLTZ_VOXELS, MASK_NETWORKS, TABLE_1
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.settings import DlEptSettings
@@ -67,11 +58,12 @@ from mrrepro.papers.dl_ept.simulation import TUMOUR_LABEL
 from mrrepro.runs.figures import show, show_receipt, show_table
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("dl_ept", "05_results", DlEptSettings, globals())
 voxel_size = run.settings.simulation.voxel_size
 results = run.make(TABLE_1)
 rows, slices = results.json("table1.json")["rows"], results.arrays("slices.npz")
-evidence = claims(recorded_runs("demo"))
+evidence = sweeps.claims(sweeps.recorded_runs("demo"))
 
 # %% [markdown]
 # ## Figure 1: phantom 42, and the agar phantom
@@ -101,7 +93,7 @@ for case in (*(f"phantom_{n}" for n in TEST_PHANTOMS), "agar"):
     for quantity in QUANTITIES:
         line = {"phantom": case, "quantity": plots.QUANTITY_LABELS[quantity]}
         for method in ("helmholtz", "mask"):
-            row = select_rows(rows, case=case, method=method, quantity=quantity)[0]
+            row = sweeps.select_rows(rows, case=case, method=method, quantity=quantity)[0]
             line |= {"truth": row["truth"], plots.METHODS[method]: f"{row['mean']:.3g} ± {row['sd']:.2g}"}
         table.append(line)
 show_table(table, caption="Mean and sd in the region that H-EPT can reconstruct.", name="tab-ept-phantoms")
@@ -109,7 +101,7 @@ show_table(table, caption="Mean and sd in the region that H-EPT can reconstruct.
 # %%
 errors = []
 for quantity in QUANTITIES:
-    row = select_rows(rows, case="phantom_42", method="mask", quantity=quantity)[0]
+    row = sweeps.select_rows(rows, case="phantom_42", method="mask", quantity=quantity)[0]
     errors.append(100 * abs(row["mean"] - row["truth"]) / row["truth"])
 _ = run.record("dl_ept.results.phantom42.mean_error", max(errors))
 record_claims(run, evidence, ["phantom_hept_mean_accurate", "phantom_network_more_precise"])
@@ -134,18 +126,18 @@ show(
 
 # %%
 LEDGER = {"helmholtz": "hept", "mask": "cganmask", "tissue": "cgantissue"}
+cells = [(m, q, t) for m in LEDGER for q in QUANTITIES for t in VARIED]
 table = []
-for method, label in plots.METHODS.items():
-    for quantity in QUANTITIES:
-        for tissue in VARIED:
-            row = table1_row(rows, method, tissue, quantity)
-            name = f"dl_ept.table1.{LEDGER[method]}.{SYMBOLS[quantity]}_{SHORT[tissue]}"
-            run.record(name, row["mean"], sd=row["sd"], n_cases=row["n"])
-            run.record(f"{name}_sd", row["sd"], n_cases=row["n"])
-            paper = run.ledger.entries[name].value, run.ledger.entries[f"{name}_sd"].value
-            line = {"method": label, "": f"{SYMBOLS[quantity]} {SHORT[tissue].upper()}", "truth": row["truth"]}
-            line |= {"paper": f"{paper[0]} ({paper[1]})", "ours": f"{row['mean']:.3g} ({row['sd']:.2g})"}
-            table.append(line | {"voxels": row["n"], "layers off": row["erosion"]})
+for method, quantity, tissue in cells:
+    row = sweeps.table1_row(rows, method, tissue, quantity)
+    symbol = f"{sweeps.SYMBOLS[quantity]}_{sweeps.SHORT[tissue]}"
+    name = f"dl_ept.table1.{LEDGER[method]}.{symbol}"
+    run.record(name, row["mean"], sd=row["sd"], n_cases=row["n"])
+    run.record(f"{name}_sd", row["sd"], n_cases=row["n"])
+    paper = run.ledger.entries[name].value, run.ledger.entries[f"{name}_sd"].value
+    line = {"method": plots.METHODS[method], "quantity": symbol.replace("_", " "), "truth": row["truth"]}
+    line |= {"paper": f"{paper[0]} ({paper[1]})", "ours": f"{row['mean']:.3g} ({row['sd']:.2g})"}
+    table.append(line | {"voxels": row["n"], "layers off": row["erosion"]})
 
 # %%
 show_table(table, caption="Table 1 for the test head: mean (sd), paper beside ours.", name="tab-ept-table1")
@@ -153,7 +145,7 @@ relative = [
     100 * abs(row["mean"] - row["truth"]) / row["truth"]
     for tissue in VARIED[:2]
     for quantity in QUANTITIES
-    for row in [table1_row(rows, "helmholtz", tissue, quantity)]
+    for row in [sweeps.table1_row(rows, "helmholtz", tissue, quantity)]
 ]
 _ = run.record("dl_ept.results.hept.mean_error", max(relative))
 
@@ -166,7 +158,7 @@ _ = run.record("dl_ept.results.hept.mean_error", max(relative))
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), layout="constrained", sharey=True)
 for panel, tissue in zip(axes, VARIED, strict=True):
     for method, label in plots.METHODS.items():
-        chosen = select_rows(rows, case=TEST_HEAD, method=method, region=tissue, quantity="conductivity")
+        chosen = sweeps.select_rows(rows, case=TEST_HEAD, method=method, region=tissue, quantity="conductivity")
         layers = [row["erosion"] for row in chosen]
         mean, sd = (np.array([row[key] for row in chosen], dtype=float) for key in ("mean", "sd"))
         panel.errorbar(layers, mean, sd, marker="o", capsize=3, label=label)
@@ -193,8 +185,8 @@ fine = run.make(HELMHOLTZ_VOXELS).json("helmholtz_voxels.json")["rows"]
 table = []
 for tissue in VARIED:
     for quantity in QUANTITIES:
-        cells = {run.settings.simulation.voxel_size_mm: table1_row(rows, "helmholtz", tissue, quantity)}
-        finer = table1_row(fine, "helmholtz", tissue, quantity)
+        cells = {run.settings.simulation.voxel_size_mm: sweeps.table1_row(rows, "helmholtz", tissue, quantity)}
+        finer = sweeps.table1_row(fine, "helmholtz", tissue, quantity)
         cells[finer["voxel_size_mm"]] = finer
         line = {"tissue": tissue.replace("_", " "), "quantity": plots.QUANTITY_LABELS[quantity]}
         for size, cell in cells.items():
@@ -220,17 +212,7 @@ record_claims(run, evidence, decided)
 
 # %%
 show_table(
-    [
-        {
-            "statistic, over seeds of recorded runs": evidence[name].statistic.name,
-            "value": evidence[name].statistic.value,
-            "interval": f"{evidence[name].statistic.low:.3g} to {evidence[name].statistic.high:.3g}",
-            "asked for": run.ledger.entries[f"dl_ept.claim.{name}"].criterion,
-        }
-        for name in decided
-        if name in evidence
-    ]
-    or [{"statistic, over seeds of recorded runs": "nothing is recorded at demo"}],
+    claim_rows(run, evidence, decided),
     caption="The claims on the test head, decided over seeds (simulated).",
     name="tab-ept-claims",
 )
@@ -257,23 +239,22 @@ show(
 )
 
 # %%
-heavier = recorded_runs("demo").documents("heavier", "mask_networks", "mask_networks")
-for quantity, symbol in SYMBOLS.items():
-    found = [tumour_error(each, quantity) for each in heavier]
-    if found:
-        run.record(
-            f"dl_ept.fig4.tumor_{symbol}_error",
-            np.mean(found),
-            sd=np.std(found, ddof=1) if len(found) > 1 else None,
-            n_seeds=len(found),
-            seeds=recorded_runs("demo").seeds("heavier"),
-        )
+recorded = sweeps.recorded_runs("demo")
+heavier = recorded.documents("heavier", "mask_networks", "mask_networks")
+for quantity, symbol in sweeps.SYMBOLS.items():
+    found = [sweeps.tumour_error(each, quantity) for each in heavier]
+    if len(found) > 1:
+        spread, seeds = np.std(found, ddof=1), recorded.seeds("heavier")
+        name = f"dl_ept.fig4.tumor_{symbol}_error"
+        run.record(name, np.mean(found), sd=spread, n_seeds=len(found), seeds=seeds)
+
+# %%
 show_table(
     [
         {
             "method": plots.METHODS[method],
             "quantity": plots.QUANTITY_LABELS[quantity],
-            "contrast to the shell, in its sd": tumour_contrast(document, method, quantity),
+            "contrast to the shell, in its sd": sweeps.tumour_contrast(document, method, quantity),
         }
         for method in ("helmholtz", "mask")
         for quantity in QUANTITIES

@@ -46,7 +46,7 @@ overrides = {}  # settings by dotted name, e.g. {"evaluation.unseen_sets": 20}
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrrepro.metrics.evidence import record_claims
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.dl_ept import plots
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
 from mrrepro.papers.dl_ept.evidence import anatomy_error, claims, recorded_runs, select_rows, slope_of
@@ -56,23 +56,9 @@ from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("dl_ept", "06_what_moves_it", DlEptSettings, globals())
 evidence = claims(recorded_runs("demo"))
-
-
-def statistics_of(names):
-    """Rows of a table of decided claims."""
-    return [
-        {
-            "statistic, over seeds of recorded runs": evidence[name].statistic.name,
-            "value": evidence[name].statistic.value,
-            "interval": f"{evidence[name].statistic.low:.3g} to {evidence[name].statistic.high:.3g}",
-            "asked for": run.ledger.entries[f"dl_ept.claim.{name}"].criterion,
-        }
-        for name in names
-        if name in evidence
-    ] or [{"statistic, over seeds of recorded runs": "nothing is recorded at demo"}]
-
 
 # %% [markdown]
 # ## Is it more than segmentation?
@@ -122,6 +108,8 @@ for quantity in QUANTITIES:
         for kind in ("own fields", "fields of another case"):
             line[f"{plots.METHODS[method]}, {kind}"] = np.mean(found[f"{method}, {kind}"]["nrmse"])
     table.append(line)
+
+# %%
 show_table(table, caption="NRMSE in the brain over the new sets, in this run.", name="tab-ept-unseen")
 slopes = [
     {"tissue": tissue.replace("_", " "), "quantity": plots.QUANTITY_LABELS[quantity]}
@@ -135,7 +123,7 @@ show_table(slopes, caption="Slope of reconstructed on true means, in this run; 1
 sceptic = [f"slope_{symbol}_{tissue}" for symbol in ("sigma", "eps") for tissue in ("wm", "gm", "csf")]
 sceptic += ["beats_lookup", "needs_fields"]
 record_claims(run, evidence, sceptic)
-show_table(statistics_of(sceptic), caption="The sceptic's claims (simulated).", name="tab-ept-sceptic")
+show_table(claim_rows(run, evidence, sceptic), caption="The sceptic's claims (simulated).", name="tab-ept-sceptic")
 
 # %% [markdown]
 # ## An anatomy that was never seen
@@ -144,17 +132,13 @@ show_table(statistics_of(sceptic), caption="The sceptic's claims (simulated).", 
 
 # %%
 rows = run.make(OTHER_ANATOMY).json("anatomies.json")["rows"]
+
+# %%
+places = [(a, r) for a in ("first", "unseen") for r in ("interior", "boundary")]
 show_table(
     [
-        {
-            "method": label,
-            "quantity": plots.QUANTITY_LABELS[quantity],
-            **{
-                f"{anatomy} anatomy, {region}": anatomy_error(rows, anatomy, method, quantity, region)
-                for anatomy in ("first", "unseen")
-                for region in ("interior", "boundary")
-            },
-        }
+        {"method": label, "quantity": plots.QUANTITY_LABELS[quantity]}
+        | {f"{a} anatomy, {r}": anatomy_error(rows, a, method, quantity, r) for a, r in places}
         for method, label in plots.METHODS.items()
         for quantity in QUANTITIES
     ],
@@ -162,7 +146,9 @@ show_table(
     name="tab-ept-anatomy",
 )
 record_claims(run, evidence, ["unseen_anatomy"])
-show_table(statistics_of(["unseen_anatomy"]), caption="Over seeds (simulated).", name="tab-ept-anatomy-claim")
+show_table(
+    claim_rows(run, evidence, ["unseen_anatomy"]), caption="Over seeds (simulated).", name="tab-ept-anatomy-claim"
+)
 
 # %% [markdown]
 # ## Noise
@@ -205,7 +191,7 @@ show_text(
 )
 noise = ["noise_robust_at_100", "more_noise_robust_than_hept", "erroneous_at_snr_20"]
 record_claims(run, evidence, noise)
-show_table(statistics_of(noise), caption="The claims on noise (simulated).", name="tab-ept-noise")
+show_table(claim_rows(run, evidence, noise), caption="The claims on noise (simulated).", name="tab-ept-noise")
 
 # %% [markdown]
 # ## Beyond the paper: another coil, another voxel, another contrast
@@ -226,11 +212,11 @@ for panel, quantity in zip(axes, QUANTITIES, strict=True):
             for c in conditions
         ]
         panel.barh(np.arange(len(conditions)) + 0.26 * (offset - 1), errors, height=0.24, label=label)
-    panel.set(xscale="log", xlabel="NRMSE in the brain [1]")
+    panel.set(xlabel="NRMSE in the brain [1]")
     panel.set_title(plots.QUANTITY_LABELS[quantity], fontsize=9)
 axes[0].set_yticks(np.arange(len(conditions)), conditions)
 axes[0].invert_yaxis()
-axes[0].legend(fontsize=7)
+axes[1].legend(fontsize=7, loc="lower right")
 show(
     figure,
     alt="Bars of the error in the brain for each method under several conditions: the coil of the training, no shield, "

@@ -166,3 +166,15 @@ def test_eptlib_tutorial_brain():
     white = maps.conductivity[maps.valid & (data["mask-wm"] > 0)]
     assert float(white.mean()) == pytest.approx(0.4641, abs=5e-5)
     assert float(white.std(correction=0)) == pytest.approx(0.4552, abs=5e-5)
+
+
+def test_a_fit_on_two_planes_is_not_valid_but_does_not_raise():
+    """Two layers of voxels determine no second derivative across them, whatever their number."""
+    transmit = torch.ones((9, 9, 9), dtype=torch.complex64)
+    mask = torch.zeros(transmit.shape, dtype=torch.bool)
+    mask[:, :, 4:6] = True
+    maps = helmholtz_ept_at_boundaries(transmit, 128e6, (2e-3,) * 3, mask, (3, 3, 3))
+    assert not maps.valid.any()
+    mask[:, :, 3] = True
+    maps = helmholtz_ept_at_boundaries(transmit, 128e6, (2e-3,) * 3, mask, (3, 3, 3))
+    assert maps.valid[4, 4, 4]

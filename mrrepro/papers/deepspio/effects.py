@@ -5,15 +5,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 from mrrepro.papers.deepspio.apply import read_estimator
 from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval
-from mrrepro.runs.files import write_text
-from mrrepro.runs.ledger import ledger_folders
-
-REGISTER = "deviations.csv"
+from mrrepro.runs.deviations import write_effects
 
 
 def effects(sweeps: RecordedSweeps) -> dict[str, str]:
@@ -52,23 +46,9 @@ def effects(sweeps: RecordedSweeps) -> dict[str, str]:
     }
 
 
-def register_with_effects(text: str, found: dict[str, str]) -> str:
-    """The register's text with the column ``effect`` filled in; an effect of an unknown deviation is an error."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    unknown = set(found) - {row["id"].rpartition(".")[2] for row in rows}
-    if unknown:
-        raise ValueError(f"{REGISTER} lacks the deviations {', '.join(sorted(unknown))}: add a row for each.")
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | {"effect": found.get(row["id"].rpartition(".")[2], "")} for row in rows)
-    return stream.getvalue()
-
-
 def main() -> None:
     """Write the effects into the register."""
-    path = ledger_folders()["deepspio"] / REGISTER
-    write_text(path, register_with_effects(path.read_text("utf8"), effects(RecordedSweeps("demo"))))
+    write_effects("deepspio", effects(RecordedSweeps("demo")))
 
 
 if __name__ == "__main__":

@@ -122,9 +122,10 @@ def _slices(case: Arrays, maps: Mapping[str, Mapping[str, torch.Tensor]], name: 
 
 
 def middle_slice(labels: np.ndarray[Any, Any], tissue: int | None = None) -> int:
-    """Return the axial slice that holds most of a label, or of the object."""
-    held = labels > 0 if tissue is None else labels == tissue
-    return int(np.argmax(held.sum(axis=(0, 1))))
+    """Return the axial slice that holds most of a label, or of the object; the middle one of several."""
+    held = (labels > 0 if tissue is None else labels == tissue).sum(axis=(0, 1))
+    fullest = np.flatnonzero(held == held.max())
+    return int(fullest[len(fullest) // 2])
 
 
 def table1(context: StageContext[Experiment]) -> None:

@@ -87,9 +87,7 @@ def measure(magnitude: Volume, phase: Volume, mask: Tensor, third: Volume | None
     if third is not None:
         level_of_image = third[mask].double().mean()
         if not level_of_image > 0:
-            raise ValueError(
-                "third must hold signal in the mask, but its mean is not positive: give an image."
-            )
+            raise ValueError("third must hold signal in the mask, but its mean is not positive: give an image.")
         image = (third / level_of_image).float()
     nothing = torch.zeros(())
     return Measurement(

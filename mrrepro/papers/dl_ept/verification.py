@@ -64,11 +64,19 @@ def plane_wave(grid: YeeGrid, sphere: PlaneWaveOnSphere, dtype: torch.dtype) -> 
     return FieldOnGrid(torch.as_tensor(electric)[None].to(dtype), torch.as_tensor(magnetic)[None].to(dtype))
 
 
-def _against_series(grid: YeeGrid, magnetic_flux: torch.Tensor, seconds: float) -> SphereError:
+def series_transmit(grid: YeeGrid, sphere: PlaneWaveOnSphere = SPHERE) -> Complex[np.ndarray, "x y z"]:
+    """Return B1+ of Mie's series at the centres of the voxels [T], NaN outside the sphere."""
     centres = grid.voxel_centres()
-    deep = np.sqrt(np.sum(centres**2, axis=0)) < SPHERE.radius - 2.0 * grid.voxel_size
-    exact = SPHERE.internal(centres[:, deep])[1]
-    expected = 0.5 * (exact[0] - 1j * exact[1])
+    inside = np.sum(centres**2, axis=0) < sphere.radius**2
+    found = np.full(grid.shape, complex(np.nan, np.nan))
+    flux = sphere.internal(centres[:, inside])[1]
+    found[inside] = 0.5 * (flux[0] - 1j * flux[1])
+    return found
+
+
+def _against_series(grid: YeeGrid, magnetic_flux: torch.Tensor, seconds: float) -> SphereError:
+    deep = np.sqrt(np.sum(grid.voxel_centres() ** 2, axis=0)) < SPHERE.radius - 2.0 * grid.voxel_size
+    expected = series_transmit(grid)[deep]
     found = transmit_field(magnetic_flux)[0].numpy()[deep]
     phase = np.angle(found / expected)
     relative = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))

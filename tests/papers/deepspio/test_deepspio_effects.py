@@ -2,13 +2,13 @@
 
 import pytest
 
-from mrrepro.papers.deepspio.effects import REGISTER, effects, register_with_effects
+from mrrepro.papers.deepspio.effects import effects
 from mrrepro.papers.deepspio.evidence import RecordedSweeps
-from mrrepro.runs.ledger import ledger_folders
+from mrrepro.runs.deviations import register_path, register_with_effects
 
 
 def test_register_says_what_was_recorded():
-    text = (ledger_folders()["deepspio"] / REGISTER).read_text("utf8")
+    text = register_path("deepspio").read_text("utf8")
     remade = register_with_effects(text, effects(RecordedSweeps("demo")))
     assert remade == text, "python -m mrrepro.papers.deepspio.effects"
 

@@ -1,0 +1,127 @@
+"""The four small trained networks that come with the chapter, and how they are made.
+
+They are the chapter's headline trainings at scale `demo`, seed 0, their weights rounded to float16. To make them again:
+
+    mrrepro ship dl_ept
+
+which simulates and trains first where no finished training lies among the artifacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mrrepro.networks.scaled_generator import ScaledGenerator, build_pix2pix
+from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
+from mrrepro.papers.dl_ept.database import DATABASE
+from mrrepro.papers.dl_ept.networks import NETWORK_FILE, TRAININGS, TrainingSelection, read_network
+from mrrepro.papers.dl_ept.reconstruction import by_network, measure_case, normalised_error, statistics, tissue_region
+from mrrepro.papers.dl_ept.settings import DlEptSettings, MeasurementSettings
+from mrrepro.runs.artifacts import Artifact, ArtifactStore
+from mrrepro.runs.files import digest_of
+from mrrepro.runs.settings import from_plain
+from mrrepro.runs.stages import make
+from mrrepro.training.checkpoints import load_network
+from mrrepro.training.reduced_precision import load_network_of_any_precision, save_reduced_network
+
+NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+
+
+def shipped_files(third_input: str, folder: Path | None = None) -> tuple[Path, ...]:
+    """Return the files for a third input, ``mask`` or ``tissue``: conductivity and permittivity."""
+    place = folder or Path(__file__).parent / "trained"
+    return tuple(
+        place / f"{stage.name.rpartition('/')[2]}.safetensors"
+        for (third, _), stage in TRAININGS.items()
+        if third == third_input
+    )
+
+
+def ship(output: Path | None = None, training: Path | None = None, artifacts: Path | None = None) -> Sequence[Path]:
+    """Round the headline networks and write each with its receipt.
+
+    Parameters
+    ----------
+    output : Path, optional
+        A folder; that of the package by default, whose files are replaced.
+    training : Path, optional
+        Not taken here, where there are four trainings.
+    artifacts : Path, optional
+        Folder of the artifacts; else ``MRREPRO_ARTIFACTS``, else the cache.
+
+    Returns
+    -------
+    sequence of Path
+        The files that were written.
+
+    Raises
+    ------
+    ValueError
+        If ``training`` is given.
+    """
+    if training is not None:
+        raise ValueError(
+            "training cannot be chosen for dl_ept, which ships four networks: give the folder artifacts instead."
+        )
+    settings, store = DlEptSettings.at_scale("demo"), ArtifactStore(artifacts)
+    case = make(DATABASE, settings, 0, store).arrays(f"{TEST_HEAD}.npz")
+    written = []
+    for third in ("mask", "tissue"):
+        stages = [stage for (other, _), stage in TRAININGS.items() if other == third]
+        for path, stage in zip(shipped_files(third, output), stages, strict=True):
+            trained = make(stage, settings, 0, store)
+            saved = load_network(trained.file(NETWORK_FILE), build_pix2pix).settings
+            network = read_network(trained)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_reduced_network(path, network, saved, {})
+            rounded = load_network_of_any_precision(path, build_pix2pix).network
+            assert isinstance(rounded, ScaledGenerator)
+            save_reduced_network(path, network, saved, _receipt(trained, case, network, rounded))
+            written.append(path)
+    return written
+
+
+def _receipt(trained: Artifact, case: Any, network: ScaledGenerator, rounded: ScaledGenerator) -> dict[str, Any]:
+    """Where the weights come from, and how well the network does on the test head, rounded and not."""
+    manifest = trained.manifest
+    selected = from_plain(TrainingSelection, manifest["settings"])
+    return {
+        "what": f"{selected.quantity} from |B1+|, transceive phase and {selected.third_input} (DL-EPT, mrrepro)",
+        "no_medical_device": NO_MEDICAL_DEVICE,
+        "data": "simulated: cylinders and two head models in a birdcage at 128 MHz; no scan was used",
+        "settings": dict(manifest["settings"]),
+        "scale": "demo",
+        "seed": manifest["seed"],
+        "commit": manifest["commit"],
+        "code": dict(manifest["code"]),
+        "versions": dict(manifest["versions"]),
+        "device": manifest["device"],
+        "training_key": manifest["key"],
+        "trained": manifest["created"],
+        "precision": "weights float16, biases and normalisation float32",
+        "test_head": {
+            name: scores_on_test_head(case, each, selected.quantity, selected.third_input, selected.measurement)
+            for name, each in (("as trained", network), ("as shipped", rounded))
+        },
+    }
+
+
+def scores_on_test_head(
+    case: Any, network: ScaledGenerator, quantity: str, third_input: str, measurement: MeasurementSettings
+) -> dict[str, Any]:
+    """Return the error in the brain of the held-out head, whose anatomy training has seen, and each tissue's mean."""
+    seed = int(digest_of(["dl_ept/shipped", quantity, third_input])[:15], 16)
+    found = by_network(network, measure_case(case, third_input, measurement, seed), measurement.image_size)
+    regions = {tissue: tissue_region(case["labels"], tissue, 0).inside for tissue in VARIED}
+    brain = regions["white_matter"] | regions["grey_matter"] | regions["csf"]
+    scores: dict[str, Any] = {"nrmse": _rounded(normalised_error(found, case[quantity], brain))}
+    for tissue, inside in regions.items():
+        scores[tissue] = {"true": _rounded(case[quantity][inside].mean())}
+        scores[tissue] |= {key: _rounded(statistics(found, inside)[key]) for key in ("mean", "sd")}
+    return scores
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{float(value):.4g}")

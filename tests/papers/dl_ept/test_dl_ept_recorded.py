@@ -1,0 +1,45 @@
+"""The recorded sweeps of DL-EPT are of today's code, and register and shipped networks are made from them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mrrepro.papers.dl_ept.effects import effects
+from mrrepro.papers.dl_ept.evidence import claims, recorded_runs
+from mrrepro.papers.dl_ept.network_files import read_slice_network
+from mrrepro.papers.dl_ept.recipe import SETTINGS, VARIANTS
+from mrrepro.papers.dl_ept.shipped import shipped_files
+from mrrepro.runs.code import code_digest
+from mrrepro.runs.deviations import register_path, register_with_effects
+from mrrepro.runs.recorded import fresh_seeds
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_three_seeds_are_recorded_and_not_stale(variant):
+    fresh = fresh_seeds("dl_ept", variant, settings_type=SETTINGS, scale="demo")
+    assert fresh >= {0, 1, 2}, "mrrepro record dl_ept"
+
+
+def test_every_attempted_claim_has_evidence():
+    evidence = claims(recorded_runs("demo"))
+    assert len(evidence) == 32
+    assert all(found.seeds == (0, 1, 2) for found in evidence.values())
+
+
+def test_the_register_says_what_was_recorded():
+    text = register_path("dl_ept").read_text("utf8")
+    assert register_with_effects(text, effects(recorded_runs("demo"))) == text, (
+        "python -m mrrepro.papers.dl_ept.effects"
+    )
+
+
+@pytest.mark.parametrize("third", ["mask", "tissue"])
+def test_shipped_networks_are_those_of_the_recorded_training(third):
+    run = next(run for run in recorded_runs("demo").runs("headline") if run["seed"] == 0)
+    for path in shipped_files(third):
+        network = read_slice_network(path)
+        stage = f"dl_ept/{path.stem}"
+        assert network.receipt["training_key"] == run["stages"][stage]["key"], "mrrepro ship dl_ept"
+        assert network.receipt["code"] == {name: code_digest(name) for name in network.receipt["code"]}
+        assert path.stat().st_size < 5e6
+        assert "No medical device" in network.receipt["no_medical_device"]
