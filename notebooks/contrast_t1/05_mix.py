@@ -174,9 +174,8 @@ for name, words in (("tumor_score", "mean rise of the tumor"), ("score", "mean r
 show_text(
     f"{labels.size} patients: "
     + "; ".join(f"{words}, {area:.2f}" for words, (area, _, _) in areas.items())
-    + f". The evidence itself would give {law.area_under_curve:.2f}, an estimate at the optimum of the mix nearly one half: "
-    f"it enhances everyone. This network keeps {evaluation.json('summary.json')['test_amplitude']:.2f} of the true "
-    f"rise."
+    + f". The evidence itself would give {law.area_under_curve:.2f}, an estimate at the mix' optimum nearly one half, "
+    f"as it enhances everyone. This keeps {evaluation.json('summary.json')['test_amplitude']:.2f} of the true rise."
 )
 
 # %% tags=["hide-input"]

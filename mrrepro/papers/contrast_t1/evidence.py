@@ -14,7 +14,10 @@ import numpy as np
 
 from mrrepro.metrics.receiver_operating import area_under_curve
 from mrrepro.metrics.statistics import Interval, mean_interval, percentile_interval
+from mrrepro.papers.contrast_t1.cohort import make_cohort
+from mrrepro.papers.contrast_t1.experiments import baselines, evaluate, radiomics
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
+from mrrepro.papers.contrast_t1.stages import train_network
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
@@ -23,6 +26,9 @@ from mrrepro.runs.settings import configure
 Run = dict[str, Any]
 Values = np.ndarray[Any, Any]
 Build = Callable[["RecordedSweeps"], tuple[Statistic, int]]
+
+MAKERS = (make_cohort, train_network, evaluate, baselines, radiomics)
+"""What made the recorded runs: a change of their code makes a record stale."""
 
 ABOVE_T1 = "share of the truly enhancing tumor voxels that exceed T1 by 0.3"
 
@@ -111,6 +117,7 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
                 n_seeds=len(found.seeds),
                 n_cases=found.n_cases,
                 seeds=found.seeds,
+                by=MAKERS,
             )
 
 
@@ -140,6 +147,7 @@ def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[st
                     n_seeds=len(seeds),
                     n_cases=values.shape[1],
                     seeds=seeds,
+                    by=MAKERS,
                 )
 
 
