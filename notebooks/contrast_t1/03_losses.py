@@ -132,7 +132,7 @@ shown = {label: name for label, name in recorded.items() if label in ("L1", "L2"
 if shown:
     kept = {label: sweeps.summary(name, "test_amplitude") for label, name in shown.items()}
     plots.by_seed(panels[0], kept, "amplitude kept", optima)
-    voxels = {label: sweeps.summary(name, "test_found_0.3") for label, name in shown.items()}
+    voxels = {label: sweeps.found(name) for label, name in shown.items()}
     plots.by_seed(panels[1], voxels, "share of enhancing voxels found")
 show(
     figure,

@@ -72,6 +72,10 @@ class RecordedSweeps:
         """Mean of a score over the patients of each seed for whom it is defined."""
         return np.nanmean(self.scores(variant, name), axis=1)
 
+    def found(self, variant: str) -> Values:
+        """Share of the truly enhancing voxels found in new patients whose tumor enhances, mean of each seed."""
+        return _found(self, variant)
+
     def summary(self, variant: str, name: str) -> Values:
         """One value of the summary of each seed."""
         found = [run["numbers"]["contrast_t1/evaluation"]["summary"][name] for run in self.runs(variant)]
