@@ -34,6 +34,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # **Time.** Two minutes at `demo`: two networks are trained here, the comparison over seeds was recorded.
 #
 # **Limits.** Trainings of 768 volumes, three seeds, one learning rate for all losses.
+# Their length, the batch and that nothing is dropped out were set after trials on the first seed; the criteria of the
+# claims were not touched.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -162,9 +164,9 @@ if "L1B" in shown and "L2B" in shown:
 controls = {"whole volumes, L1 in the brain": "visible", "cubes, L1 in the tumor": "near_visible"}
 shares = {label: sweeps.summary(name, "test_dice") for label, name in controls.items() if sweeps.seeds(name)}
 for label, values in shares.items():
-    verdict = "enhances" if values.mean() > 0.3 else "does not enhance, so that it cannot speak for its loss"
+    verdict = "passes" if values.mean() > 0.5 else "falls short, so that silence elsewhere need not be the loss's doing"
     listed = ", ".join(f"{value:.2f}" for value in values)
-    show_text(f"{label}: Dice of the enhancing region {listed} by seed. It {verdict}.")
+    show_text(f"{label}: Dice of the enhancing region {listed} by seed. The control {verdict}.")
 
 # %% [markdown]
 # ## How near to the optima?
