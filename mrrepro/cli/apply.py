@@ -136,3 +136,24 @@ def dl_ept(
         path = output / report["outputs"][quantity]
         typer.echo(f"{path}: median {found['median']:.4g}{unit}, quartiles {quartiles}")
     typer.echo(report["no_medical_device"])
+
+
+@app.command("contrast_t1")
+@one_line_errors
+def contrast_t1(
+    t1: Annotated[Path, typer.Argument(help="T1, NIfTI, skull stripped or with --mask")],
+    t2: Annotated[Path, typer.Argument(help="T2 on the same grid")],
+    flair: Annotated[Path, typer.Argument(help="T2-FLAIR on the same grid")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="the image, .nii or .nii.gz; '_synthetic' is put into its name")
+    ],
+    mask: Annotated[Path | None, typer.Option(help="brain mask on the same grid")] = None,
+    network: Annotated[Path | None, typer.Option(help="another network file than the chapter's")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Make a synthetic post-contrast T1 from T1, T2 and FLAIR. No medical device."""
+    from mrrepro.papers.contrast_t1.own_images import Request, apply_to_files
+
+    report = apply_to_files(Request(t1, t2, flair, output, mask, network, force))
+    typer.echo(f"{report['path']}: synthetic, at the network's {report['network_voxel_mm']:g} mm, on the grid of T1")
+    typer.echo(report["no_medical_device"])

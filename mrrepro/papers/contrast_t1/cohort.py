@@ -1,0 +1,206 @@
+"""The stage that makes or reads the cohort, normalises it as the thesis does and packs it, and what unpacks it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mrrepro.metrics.regions import BACKGROUND, RegionMasks, enhancement_mask
+from mrrepro.networks.image_normalization import StandardScoreNormalization
+from mrrepro.papers.contrast_t1.own_cohort import patient_folders, read_patient
+from mrrepro.papers.contrast_t1.settings import CohortSettings, ContrastT1Settings
+from mrrepro.phantoms.brain_images import mni152_path, sha256_of
+from mrrepro.phantoms.glioma import Anatomy, mni152_template
+from mrrepro.runs.artifacts import Artifact
+from mrrepro.runs.files import read_json, write_arrays, write_json
+from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.simulators.glioma_scans import GliomaCohort
+
+CONTRAST = 3
+"""Index of the post-contrast T1 among a patient's images; the three before it are the inputs."""
+
+BITS = {"brain": 1, "tumor": 2, "solid": 4, "leaky": 8, "blood": 16, "sinus": 32}
+"""Masks of a voxel; the last four are known of simulated patients alone."""
+
+AT_ONCE = 64
+"""Patients in a file."""
+
+
+@dataclass(frozen=True)
+class CohortSelection:
+    """What the cohort depends on."""
+
+    cohort: CohortSettings
+
+
+def patients_needed(cohort: CohortSettings) -> int:
+    """Training, validation and labelled test patients together."""
+    return cohort.train + cohort.validation + max(cohort.test, cohort.labelled)
+
+
+def make_cohort(context: StageContext[CohortSelection]) -> None:
+    """Simulate or read every patient, normalise the images and write what lies inside the brain."""
+    cohort = context.settings.cohort
+    source: _Source = (
+        _Simulated(cohort, context.derived_seed("patients")) if cohort.data == "simulated" else _Folder(cohort)
+    )
+    normalize, about = StandardScoreNormalization(), []
+    for first in context.progress(range(0, source.count, AT_ONCE), description="cohort"):
+        path, facts = context.workspace / _file(first), context.resume / f"{first}.json"
+        if not (path.exists() and facts.exists()):
+            values, masks, found = [], [], []
+            for number in range(first, min(first + AT_ONCE, source.count)):
+                images, code, facts_of_patient = source.patient(number)
+                inside = torch.from_numpy((code & BITS["brain"]) > 0)
+                scaled = normalize(torch.from_numpy(images)[None], inside[None, None])[0].numpy()
+                values.append(scaled[:, source.union].astype(np.float16))
+                masks.append(code[source.union])
+                found.append(facts_of_patient)
+            write_arrays(path, values=np.stack(values), masks=np.stack(masks))
+            write_json(facts, found)
+        about += read_json(facts)
+    write_arrays(context.workspace / "grid.npz", union=source.union, affine_mm=source.affine_mm)
+    write_json(context.workspace / "patients.json", {"source": source.words, "patients": about})
+
+
+class _Source:
+    """Patients by number: images (4, x, y, z), code of masks (x, y, z), facts."""
+
+    count: int
+    union: Bool[np.ndarray, "x y z"]
+    affine_mm: Float[np.ndarray, "4 4"]
+    words: str
+
+    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        raise NotImplementedError
+
+
+class _Simulated(_Source):
+    def __init__(self, cohort: CohortSettings, seed: int) -> None:
+        self.template = mni152_template(cohort.voxel_mm)
+        self.cohort = GliomaCohort(self.template, cohort.law(), Anatomy(), cohort.variation(), seed)
+        self.count, self.union, self.affine_mm = patients_needed(cohort), self.template.brain, self.template.affine_mm
+        self.words = "simulated patients; they say nothing about real ones"
+
+    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        scan = self.cohort.scan(number)
+        patient = scan.patient
+        parts = {"brain": scan.brain, "tumor": scan.tumor, "solid": patient.solid, "leaky": patient.leaky}
+        parts |= {"blood": patient.tissues[6] > 0.5, "sinus": patient.sinus}
+        facts = {"name": patient.name, "enhances": patient.enhances, "evidence": patient.evidence}
+        facts["sinus_enhances"] = patient.sinus_enhances
+        return scan.images, _code(parts), facts | {"grade": patient.grade, "age": patient.age, "field": scan.field}
+
+
+class _Folder(_Source):
+    def __init__(self, cohort: CohortSettings) -> None:
+        self.folders = patient_folders(Path(cohort.data), patients_needed(cohort))
+        self.count = len(self.folders)
+        first = read_patient(self.folders[0])
+        self.union, self.affine_mm = np.ones(first.brain.shape, dtype=bool), first.affine_mm
+        self.words = f"{self.count} patients of the folder {Path(cohort.data).name}"
+
+    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        found = read_patient(self.folders[number], shape=self.union.shape)
+        facts = {"name": found.name, "enhances": found.enhances, "evidence": None, "grade": found.grade, "age": None}
+        return found.images, _code({"brain": found.brain, "tumor": found.tumor}), facts | {"field": None}
+
+
+def _code(parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """One byte a voxel for several masks."""
+    total = sum(BITS[name] * mask.astype(np.uint8) for name, mask in parts.items())
+    return np.asarray(total, dtype=np.uint8)
+
+
+def _file(first: int) -> str:
+    return f"patients-{first:05d}.npz"
+
+
+class Cohort:
+    """The patients of a cohort's artifact, unpacked when asked for.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        Of `COHORT`.
+    settings : CohortSettings
+        How many patients of each set.
+    """
+
+    def __init__(self, artifact: Artifact, settings: CohortSettings) -> None:
+        self._artifact = artifact
+        grid = artifact.arrays("grid.npz")
+        self.union, self.affine_mm = torch.from_numpy(grid["union"]), grid["affine_mm"]
+        document = artifact.json("patients.json")
+        self.source: str = document["source"]
+        self.about: list[dict[str, Any]] = document["patients"]
+        held_out = settings.train + settings.validation
+        self.sets = {
+            "train": range(settings.train),
+            "validation": range(settings.train, held_out),
+            "test": range(held_out, held_out + settings.test),
+            "labelled": range(held_out, held_out + max(settings.labelled, settings.test)),
+        }
+        self._files: dict[int, dict[str, np.ndarray]] = {}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of a volume."""
+        x, y, z = self.union.shape
+        return x, y, z
+
+    def facts(self, name: str, numbers: Sequence[int]) -> np.ndarray:
+        """One fact of some patients: ``"enhances"``, ``"evidence"``, ``"grade"``, ``"age"``."""
+        return np.array([self.about[number][name] for number in numbers])
+
+    def images(self, numbers: Sequence[int]) -> Float[Tensor, "batch 4 x y z"]:
+        """Normalised images of patients, -1 outside the brain."""
+        volumes = torch.full((len(numbers), 4, *self.shape), BACKGROUND)
+        for volume, number in zip(volumes, numbers, strict=True):
+            volume[:, self.union] = torch.from_numpy(self._packed(number, "values").astype(np.float32))
+        return volumes
+
+    def mask(self, name: str, numbers: Sequence[int]) -> Bool[Tensor, "batch 1 x y z"]:
+        """One of the masks of `BITS` of patients."""
+        volumes = torch.zeros((len(numbers), 1, *self.shape), dtype=torch.bool)
+        for volume, number in zip(volumes, numbers, strict=True):
+            volume[:, self.union] = torch.from_numpy((self._packed(number, "masks") & BITS[name]) > 0)
+        return volumes
+
+    def region_masks(self, numbers: Sequence[int], images: Float[Tensor, "batch 4 x y z"]) -> RegionMasks:
+        """Brain, tumor and, from the images, enhancement (rise above 0.3; thesis, section 2.6)."""
+        risen = enhancement_mask(images[:, CONTRAST : CONTRAST + 1], images[:, :1])
+        return RegionMasks(self.mask("brain", numbers), self.mask("tumor", numbers), risen)
+
+    def _packed(self, number: int, name: str) -> np.ndarray:
+        first = number - number % AT_ONCE
+        if first not in self._files:
+            self._files[first] = self._artifact.arrays(_file(first))
+        return np.asarray(self._files[first][name][number - first])
+
+
+def template_checksums(settings: ContrastT1Settings) -> Mapping[str, str]:
+    """sha256 of every file that the patients are made or read from."""
+    if settings.cohort.data == "simulated":
+        t1 = mni152_path()
+        paths = [t1.with_name(t1.name.replace("_t1_", f"_{kind}_")) for kind in ("t1", "gm", "wm")]
+    else:
+        folders = patient_folders(Path(settings.cohort.data), patients_needed(settings.cohort))
+        paths = [path for folder in folders for path in sorted(folder.glob("*.nii*"))]
+        return {f"{path.parent.name}/{path.name}": sha256_of(path) for path in paths}
+    return {path.name: sha256_of(path) for path in paths}
+
+
+COHORT = Stage(
+    "contrast_t1/cohort",
+    make_cohort,
+    select=lambda settings: CohortSelection(settings.cohort),
+    data=template_checksums,
+)

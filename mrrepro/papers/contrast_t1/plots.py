@@ -1,0 +1,78 @@
+"""Drawings of the Contrast T1 chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+MODALITY_NAMES = ("T1", "T2", "FLAIR", "post-contrast T1")
+
+Array = np.ndarray[Any, Any]
+
+
+def brain_grid(
+    rows: Sequence[Sequence[Array]],
+    columns: Sequence[str],
+    row_labels: Sequence[str] = (),
+    outlines: Sequence[Array | None] = (),
+    side: float = 1.5,
+) -> Figure:
+    """Axial slices in rows, intensities from -1 to 1, front up; a tumor's outline in each row where one is given.
+
+    Parameters
+    ----------
+    rows : sequence of sequences of arrays, (x, y)
+        Slices; left of the image is the patient's left.
+    columns, row_labels : sequence of str
+        Headings, and what stands left of the rows.
+    outlines : sequence of arrays or None
+        Mask of each row.
+    side : float
+        Of a slice [inch].
+    """
+    height, width = rows[0][0].shape[1], rows[0][0].shape[0]
+    size = (side * len(columns) + 0.6, side * height / width * len(rows) + 0.3)
+    figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            panel: Axes = axes[r, c]
+            panel.imshow(np.asarray(image, dtype=float).T, origin="lower", cmap="gray", vmin=-1, vmax=1)
+            if outlines and outlines[r] is not None:
+                panel.contour(np.asarray(outlines[r], dtype=float).T, levels=[0.5], colors="tab:red", linewidths=0.8)
+            panel.set(xticks=[], yticks=[])
+            if r == 0:
+                panel.set_title(columns[c], fontsize=8)
+        if row_labels:
+            axes[r, 0].set_ylabel(row_labels[r], fontsize=8)
+    return figure
+
+
+def in_brain(image: Array, t1: Array, outside: float = -1.0) -> Array:
+    """A slice with a value put where T1 has the background."""
+    return np.where(np.asarray(t1, dtype=float) <= -1.0, outside, np.asarray(image, dtype=float))
+
+
+def by_seed(panel: Axes, values: Mapping[str, Array], label: str, marks: Mapping[str, float] | None = None) -> None:
+    """One dot a seed for each variant and a line at their mean; a cross where an optimum is known."""
+    for place, (name, seeds) in enumerate(values.items()):
+        panel.plot([place] * len(seeds), seeds, "o", color="tab:blue", markersize=4, alpha=0.7)
+        panel.plot([place - 0.25, place + 0.25], [np.mean(seeds)] * 2, color="tab:blue")
+        if marks and name in marks:
+            panel.plot(place, marks[name], "x", color="tab:red", markersize=8)
+    panel.set_xticks(range(len(values)), list(values), rotation=35, ha="right", fontsize=8)
+    panel.set_ylabel(label, fontsize=8)
+    panel.grid(axis="y", alpha=0.3)
+
+
+def roc(panel: Axes, rate: Array, mean: Array, low: Array, high: Array, label: str) -> None:
+    """A mean curve with its band, and the diagonal of chance."""
+    panel.plot(rate, mean, label=label)
+    panel.fill_between(rate, low, high, alpha=0.25)
+    panel.plot([0, 1], [0, 1], color="gray", linestyle=":", label="chance")
+    panel.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    panel.legend(fontsize=8)

@@ -1,0 +1,185 @@
+"""The stage that trains a network, and what gives its batches and its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mrrepro.networks.network_size import count_weights
+from mrrepro.networks.unet3d import MODELS, UnetSize
+from mrrepro.networks.volume_padding import padding_to_multiple
+from mrrepro.networks.volume_patches import Patch, centre_of_mass, mirrored, patch_around
+from mrrepro.papers.contrast_t1.cohort import COHORT, CONTRAST, Cohort
+from mrrepro.papers.contrast_t1.settings import CohortSettings, LossChoice, NetworkChoice, TrainingSettings
+from mrrepro.runs.files import write_json
+from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.training.checkpoints import load_network, save_network
+from mrrepro.training.image_losses import ImageLoss
+from mrrepro.training.trainer import fit
+from mrrepro.training.volume_tasks import VolumeBatch, VolumeTask, loss_of_batch
+
+NETWORK_FILE = "network.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainingSelection:
+    """What the trained network depends on."""
+
+    cohort: CohortSettings
+    network: NetworkChoice
+    loss: LossChoice
+    training: TrainingSettings
+
+
+def train_network(context: StageContext[TrainingSelection]) -> None:
+    """Train on the cohort's training patients; write the network and the history."""
+    settings = context.settings
+    cohort = Cohort(context.inputs["contrast_t1/cohort"], settings.cohort)
+    stream = PatchStream(cohort, settings.training, cohort.sets["train"], context.derived_seed("order"))
+    plan = settings.training.plan(settings.cohort.train)
+    torch.manual_seed(context.derived_seed("weights"))
+    network = MODELS[settings.network.model](settings.network.size())
+    if settings.network.start == "he":
+        start_as_he(network)
+    loss = settings.loss.loss()
+    held_out = PatchStream(cohort, settings.training, cohort.sets["validation"], 0)
+    task = VolumeTask(
+        network,
+        loss,
+        plan,
+        validation=lambda net: {"score": held_out.mean_loss(net, loss, context.device)},
+        settings={"settings": asdict(settings), "seed": context.seed},
+    )
+    record = fit(task, stream.batch, plan, context.workspace, device=context.device, progress=context.show_progress)
+    save_network(
+        context.workspace / NETWORK_FILE,
+        task.network,
+        settings=asdict(settings.network),
+        receipt={"seed": context.seed, "samples": record.samples_seen, "settings": asdict(settings)},
+    )
+    write_json(context.workspace / "history.json", {"record": asdict(record), "weights": count_weights(task.network)})
+
+
+class PatchStream:
+    """Batches of volumes or patches with their masks; a pure function of the batch's number.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        The patients.
+    training : TrainingSettings
+        Batch size, side of the patches, whether mirror images are used.
+    numbers : sequence of int
+        The patients of the set.
+    seed : int
+        Of the order, which is drawn anew for each epoch.
+    """
+
+    def __init__(self, cohort: Cohort, training: TrainingSettings, numbers: Sequence[int], seed: int) -> None:
+        self.training, self.seed = training, seed
+        self._samples = [self._sample(cohort, number) for number in numbers]
+        self._count = len(self._samples) * (2 if training.mirror else 1)
+
+    def batch(self, number: int) -> VolumeBatch:
+        """Return the batch of a number; every patient is seen once an epoch, and once mirrored."""
+        size = min(self.training.batch_size, self._count)
+        epoch, place = divmod(number, self._count // size)
+        order = torch.randperm(self._count, generator=torch.Generator().manual_seed((self.seed + epoch) % 2**63))
+        return self._stacked(order[place * size : (place + 1) * size].tolist())
+
+    def mean_loss(self, network: nn.Module, loss: ImageLoss, device: str) -> float:
+        """Mean loss of the patients, without mirror images."""
+        total = 0.0
+        for number in range(len(self._samples)):
+            batch = {name: volume.to(device) for name, volume in self._stacked([number]).items()}
+            total += float(loss_of_batch(loss, network(batch["inputs"]), batch))
+        return total / len(self._samples)
+
+    def _sample(self, cohort: Cohort, number: int) -> dict[str, Tensor]:
+        images = cohort.images([number])
+        masks = cohort.region_masks([number], images)
+        whole = {"inputs": images[:, :CONTRAST].half(), "target": images[:, CONTRAST : CONTRAST + 1].half()}
+        whole |= {"brain": masks.brain, "tumor": masks.tumor, "enhancement": masks.enhancement}
+        patch = patch_of(masks.tumor[0, 0], self.training.patch)
+        return {name: (patch.cut(volume) if patch else volume)[0].clone() for name, volume in whole.items()}
+
+    def _stacked(self, chosen: Sequence[int]) -> VolumeBatch:
+        patients = len(self._samples)
+        stacked = {}
+        for name in self._samples[0]:
+            volumes = [self._samples[k % patients][name] for k in chosen]
+            volumes = [mirrored(v) if k >= patients else v for k, v in zip(chosen, volumes, strict=True)]
+            whole = torch.stack(volumes)
+            stacked[name] = whole if whole.dtype == torch.bool else whole.float()
+        return stacked
+
+
+def start_as_he(network: nn.Module) -> None:
+    """Draw all convolutions' weights from He's normal distribution, which the thesis tried beside Xavier's."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
+            nn.init.kaiming_normal_(module.weight)
+
+
+def patch_of(tumor: Tensor, side: int) -> Patch | None:
+    """The cube around the tumor's centre of mass; None for the whole volume (side 0)."""
+    if side == 0:
+        return None
+    x, y, z = tumor.shape
+    return patch_around(centre_of_mass(tumor), (x, y, z), side)
+
+
+def predict(
+    network: nn.Module, inputs: Float[Tensor, "batch 3 x y z"], depth: int, at_once: int = 4
+) -> Float[Tensor, "batch 1 x y z"]:
+    """Synthetic images of whole volumes of any size, padded and cut again, without gradients.
+
+    Parameters
+    ----------
+    network : nn.Module
+        In any mode; it predicts in evaluation mode.
+    inputs : Tensor
+        Normalised T1, T2 and FLAIR.
+    depth : int
+        Halvings in the network.
+    at_once : int
+        Volumes in memory at a time.
+    """
+    was_training = network.training
+    network.eval()
+    x, y, z = inputs.shape[2:]
+    padding = padding_to_multiple((x, y, z), 2**depth)
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        parts = [
+            padding.undo(network(padding.apply(part.to(device), -1.0))).float().cpu() for part in inputs.split(at_once)
+        ]
+    network.train(was_training)
+    return torch.cat(parts)
+
+
+def read_network(path: Path) -> nn.Module:
+    """A network from its file, in evaluation mode."""
+    return load_network(path, build_from_mapping).network
+
+
+def build_from_mapping(settings: Mapping[str, Any]) -> nn.Module:
+    """The network of saved settings."""
+    return MODELS[int(settings["model"])](UnetSize(int(settings["base_filters"]), int(settings["depth"])))
+
+
+Predictor = Callable[[Sequence[int], Tensor], Tensor]
+"""From patients' numbers and images (batch, 4, ...) to synthetic images (batch, 1, ...); a baseline may look at all."""
+
+TRAINING = Stage(
+    "contrast_t1/training",
+    train_network,
+    select=lambda settings: TrainingSelection(settings.cohort, settings.network, settings.loss, settings.training),
+    inputs=(COHORT,),
+)

@@ -1,0 +1,110 @@
+"""Evidence for the claims from made-up recordings whose statistics are worked out by hand."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from mrrepro.papers.contrast_t1 import evidence, recipe
+from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
+from mrrepro.runs.ledger import Ledger
+
+SEEDS = (0, 1, 2)
+NAN = "nan"
+
+
+def write(folder, variant, numbers, stage="evaluation"):
+    """A recording in the project's format; ``numbers`` maps a name to one value for each seed."""
+    runs = [
+        {"seed": seed, "stages": {}, "numbers": {f"contrast_t1/{stage}": {n: v[seed] for n, v in numbers.items()}}}
+        for seed in SEEDS
+    ]
+    (folder / f"{variant}.json").write_text(json.dumps({"runs": runs}))
+
+
+def patients(found, mae):
+    """Two patients a seed, of whom the second enhances; its share of found voxels and both errors."""
+    return {
+        "test_true_rise_leaky": [[NAN, 0.8]] * 3,
+        "seen_true_rise_leaky": [[NAN, 0.8]] * 3,
+        "test_found_0.3": [[0.9, value] for value in found],
+        "seen_found_0.3": [[0.9, value + 0.1] for value in found],
+        "test_mae_b": mae,
+    }
+
+
+def test_shares_count_enhancing_patients_and_the_largest_loss(tmp_path):
+    write(tmp_path, "l1b", patients((0.01, 0.02, 0.03), [[0.1, 0.2]] * 3))
+    write(tmp_path, "l2b", patients((0.04, 0.01, 0.02), [[0.1, 0.2]] * 3))
+    write(tmp_path, "lssim", patients((0.0, 0.0, 0.05), [[0.1, 0.2]] * 3))
+    sweeps = RecordedSweeps("demo", tmp_path)
+    evidence_of_all = sweeps.claim("l1_l2_ssim_no_enhancement")
+    largest = evidence_of_all.statistic
+    assert largest.value == pytest.approx(np.mean([0.04, 0.02, 0.05]))
+    # t of 2 degrees of freedom at 97.5 %: 4.3027
+    half = 4.3027 * np.std([0.04, 0.02, 0.05], ddof=1) / np.sqrt(3)
+    assert largest.high - largest.value == pytest.approx(half, rel=1e-4)
+    assert sweeps.claim("seen_patients_enhance").statistic.value == pytest.approx(0.1)
+    assert evidence_of_all.seeds == SEEDS
+    assert evidence_of_all.n_cases == 2
+
+
+def test_pairs_are_taken_patient_by_patient_against_the_best_other(tmp_path):
+    losses = {"l1": 0.3, "l2": 0.4, "l1b": 0.2, "l2b": 0.5}
+    for name, shift in losses.items():
+        write(tmp_path, name, {"test_mae_b": [[0.1 + shift, 0.9 + shift]] * 3})
+    write(tmp_path, "lssim", {"test_mae_b": [[0.2, 1.2]] * 3})
+    statistic = RecordedSweeps("demo", tmp_path).claim("ssim_best_mae").statistic
+    # against L1B, whose mean is the least: -0.1 and +0.1
+    assert statistic.value == pytest.approx(0.0, abs=1e-12)
+    assert statistic.low == pytest.approx(-0.1, abs=0.05)
+
+
+def test_patient_area_of_a_perfect_and_of_a_useless_score(tmp_path):
+    labels = [[True, False] * 50] * 3
+    write(tmp_path, "headline", {"labelled_tumor_score": labels, "labelled_enhances": labels})
+    perfect = RecordedSweeps("demo", tmp_path).claim("auc_near_half").statistic
+    assert (perfect.value, perfect.low) == (1.0, 1.0)
+    flat = [[0.5] * 100] * 3
+    write(tmp_path, "headline", {"labelled_tumor_score": flat, "labelled_enhances": labels})
+    useless = RecordedSweeps("demo", tmp_path).claim("auc_near_half").statistic
+    assert (useless.low, useless.value, useless.high) == (0.5, 0.5, 0.5)
+
+
+def test_a_tenth_of_the_weight_counts_only_where_it_finds_as_much(tmp_path):
+    base = {
+        "test_true_rise_leaky": [[NAN, 0.8]] * 3,
+        "test_false_share_0.3": [[0.5, 0.0]] * 3,
+        "test_mae_b": [[1, 1]] * 3,
+    }
+    write(tmp_path, "headline", base | {"test_found_0.3": [[0, 0.6]] * 3})
+    light = base | {"test_false_share_0.3": [[0.1, 0.0]] * 3}
+    write(tmp_path, "mix_light", light | {"test_found_0.3": [[0, 0.6], [0, 0.3], [0, 0.3]]})
+    statistic = RecordedSweeps("demo", tmp_path).claim("even_weights_not_needed").statistic
+    assert statistic.value == pytest.approx(-0.4 / 3)
+
+
+def test_optimum_is_subtracted(tmp_path):
+    numbers = {"summary": [{"test_amplitude": value} for value in (0.2, 0.3, 0.4)], "test_mae_b": [[1.0]] * 3}
+    write(tmp_path, "l2b", numbers)
+    statistic = RecordedSweeps("demo", tmp_path).claim("l2_near_optimum").statistic
+    # E[q P(E|z) | E = 1] = 0.377 by integration
+    assert statistic.value == pytest.approx(0.3 - 0.377, abs=0.003)
+
+
+def test_one_seed_or_other_seeds_decide_nothing(tmp_path):
+    write(tmp_path, "l1b", patients((0.01, 0.02, 0.03), [[0.1, 0.2]] * 3))
+    assert RecordedSweeps("demo", tmp_path).claim("l1_l2_ssim_no_enhancement") is None
+    assert RecordedSweeps("demo", tmp_path / "none").claims() == {}
+
+
+def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
+    attempted = {
+        name for name, entry in Ledger("contrast_t1").entries.items() if ".claim." in name and entry.status == "attempt"
+    }
+    assert {f"contrast_t1.claim.{name}" for name in evidence._CLAIMS} == attempted
+    known = {variant.name for variant in recipe.VARIANTS}
+    for variants, _ in evidence._CLAIMS.values():
+        assert set(variants) <= known

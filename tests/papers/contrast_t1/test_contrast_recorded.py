@@ -1,0 +1,52 @@
+"""The recorded sweeps of the repository: none is stale, none a mixture of settings; the pages name only known ids."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from mrrepro.papers.contrast_t1.recipe import SETTINGS, VARIANTS
+from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.recorded import fresh_seeds, read_recorded, recorded_folder, stale_reason
+
+NOTEBOOKS = sorted((Path(__file__).parents[3] / "notebooks" / "contrast_t1").glob("*.py"))
+RECORDED = [variant for variant in VARIANTS if read_recorded("contrast_t1", "demo", variant.name)]
+
+
+@pytest.mark.parametrize("variant", RECORDED, ids=lambda variant: variant.name)
+def test_recorded_runs_are_of_today_s_code_and_settings(variant):
+    runs = read_recorded("contrast_t1", "demo", variant.name)
+    for run in runs:
+        assert not stale_reason(run), f"{stale_reason(run)}: mrrepro record contrast_t1 -v {variant.name}"
+    fresh = fresh_seeds("contrast_t1", variant, settings_type=SETTINGS, scale="demo")
+    assert fresh == {int(run["seed"]) for run in runs}
+
+
+def test_every_recorded_file_is_of_a_variant():
+    names = {variant.name for variant in VARIANTS}
+    assert {path.stem for path in recorded_folder("contrast_t1", "demo").glob("*.json")} <= names
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_ids_and_claims_of_a_page_are_in_the_ledger(path):
+    entries = Ledger("contrast_t1").entries
+    text = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+    strings = {value for value in text if isinstance(value, str)}
+    assert {value for value in strings if value.startswith("contrast_t1.claim.")} <= set(entries)
+    rows = {value for value in strings if value.startswith("table") and "." in value}
+    for row in rows:  # the beginning of a row's name, where the rest is computed
+        assert any(entry.startswith(f"contrast_t1.{row}") for entry in entries), row
+
+
+def test_pages_name_every_claim_once():
+    names = [
+        node.value
+        for path in NOTEBOOKS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    for name, entry in Ledger("contrast_t1").entries.items():
+        if ".claim." in name and entry.status == "attempt":
+            assert names.count(name.removeprefix("contrast_t1.claim.")) == 1, name
