@@ -136,7 +136,7 @@ def test_refusals(change, message):
 
 
 def test_refusal_of_a_field_and_of_others_fractions():
-    with pytest.raises(ValueError, match=r"field_strength must be one of 1.5, 3.0"):
+    with pytest.raises(ValueError, match=r"field_strength must be one of 1\.5, 3\.0"):
         head_relaxation(7.0)
     with pytest.raises(ValueError, match="fractions must have shape"):
         HeadScan(SpinEcho(0.6, 0.012)).image(blocks(), np.random.default_rng(0), np.zeros((14, 3, 3, 3)))
