@@ -15,7 +15,8 @@ from misbehaving_server import Good
 from data_fetch.fetching import fetch_file
 
 SCRIPT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 from pathlib import Path
 from data_fetch.fetching import fetch_file
 from data_fetch.records import Checksum, RemoteFile

@@ -90,7 +90,9 @@ def test_ids_and_limits_are_the_chapters() -> None:
     assert limits["condnet.eccentric"] == 0.05
     assert limits["condnet.gauge"] == 1e-6
     assert limits["condnet.conservation"] == 1e-10
-    assert len(limits) == len(checks.CHECKS) == 11
+    assert limits["condnet.eccentric_all_voxels"] == 0.05
+    assert limits["condnet.cole_cole_10kHz"] == 0.005
+    assert len(limits) == len(checks.CHECKS) == 13
     assert {b.id for b in BENCHMARKS} == {
         f"condnet.{name}" for name in ("multigrid_128", "multigrid_256", "multigrid_256_memory", "jacobi_256")
     }
