@@ -114,8 +114,7 @@ bar.set_ticklabels([tissue.replace("_", " ") for tissue in HEAD_TISSUES], fontsi
 show(
     figure,
     alt="Axial and sagittal sections of three heads with white and grey matter, cerebrospinal fluid, skull and scalp "
-    "in "
-    "different colours; the third has another outline and other folds than the first two.",
+    "in different colours; the third has another outline and other folds than the first two.",
     caption="The heads, by tissue. The first stands in for Duke, the second for Ella, the third is never trained on.",
     name="fig-ept-heads",
 )

@@ -75,8 +75,7 @@ titles = ["truth", "H-EPT", "cGANmask"]
 show(
     plots.reconstructions(slices[f"phantom_{TEST_PHANTOMS[1]}_maps"], titles, voxel_size),
     alt="Conductivity and permittivity of a cylinder: a uniform disc for the truth, a noisy one whose rim is missing "
-    "for "
-    "Helmholtz EPT, and a smooth one for the network.",
+    "for Helmholtz EPT, and a smooth one for the network.",
     caption="Phantom 42 (the counterpart of the paper's Fig. 1 a to c and e to g).",
     name="fig-ept-phantom",
 )

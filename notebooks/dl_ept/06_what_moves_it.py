@@ -94,8 +94,7 @@ show(
     "both networks, with their own fields and with those of another case, the diagonal dotted and the training mean as "
     "a line.",
     caption="New sets of properties on a known anatomy. Dotted: identity. Line: the mean of the training heads, "
-    "which a "
-    "look-up would give. Crosses: magnitude and phase of another case.",
+    "which a look-up would give. Crosses: magnitude and phase of another case.",
     name="fig-ept-slopes",
 )
 
@@ -171,8 +170,7 @@ axes[0].legend(fontsize=7)
 show(
     figure,
     alt="Error in the brain against the signal-to-noise ratio, on double logarithmic axes: Helmholtz EPT falls with "
-    "the "
-    "SNR, the networks are flat above some SNR and rise below it.",
+    "the SNR, the networks are flat above some SNR and rise below it.",
     caption="Error against SNR, the phase's noise going with its inverse. Dotted: without noise.",
     name="fig-ept-snr",
 )
