@@ -94,7 +94,7 @@ show(
     "synthetic image is a plausible brain; with the loss in the tumor the brain outside the red outline is distorted.",
     caption="Patients seen in training (upper rows) and new ones (lower rows); the counterpart of the thesis' Figs. "
     "4 and 5.",
-    name="fig-losses",
+    name="fig-contrast-losses",
 )
 
 # %% [markdown]
@@ -211,11 +211,11 @@ evidence.record_claims(run, claims, decided)
 # ## Exercise
 #
 # ```{exercise} When does L1 enhance?
-# :label: ex-median
+# :label: ex-contrast-median
 # Show that under L1 a core of which half leaks is never drawn enhanced, however sure it is that it leaks.
 # ```
 #
-# ```{solution} ex-median
+# ```{solution} ex-contrast-median
 # :class: dropdown
 # A voxel enhances with probability $p = q P(E = 1 | z) \le q = 1/2$. A rise $a$ between 0 and $A$ has the expected
 # error $p (A - a) + (1 - p) a$, which grows with $a$ for $p < 1/2$: zero is best.

@@ -110,7 +110,7 @@ for name, words in (
 show_table(
     rows,
     caption="Controls. Age is a clinical covariate of the further work that the thesis proposes.",
-    name="tab-controls",
+    name="tab-contrast-controls",
 )
 
 # %% [markdown]

@@ -264,7 +264,7 @@ rows = [{"law": c.quantity, "deviation": f"{r.value:.1e}", "limit": f"{r.limit:.
 show_table(
     [row | {"kept": "yes" if r.ok else "no"} for row, (_, r) in zip(rows, results, strict=True)],
     caption="Invariants of the solver, measured in this run with double precision.",
-    name="tab-invariants",
+    name="tab-ept-invariants",
 )
 
 # %% [markdown]

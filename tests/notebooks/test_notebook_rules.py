@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import jupytext
@@ -109,3 +110,13 @@ def test_these_are_results(text: str) -> None:
 
 def test_an_allowance_covers_only_what_it_names() -> None:
     assert typed_numbers("0.41 and 0.42 <!-- typed: 0.41: a definition -->") == ["0.42"]
+
+
+def test_no_two_notebooks_share_a_label() -> None:
+    owners: dict[str, set[str]] = {}
+    for source in SOURCES:
+        for label in re.findall(r'name="((?:fig|tab)-[\w-]+)"|^# :label: ([\w-]+)', source.read_text("utf8"), re.M):
+            owners.setdefault("".join(label), set()).add(f"{source.parent.name}/{source.stem}")
+    shared = {label: names for label, names in owners.items() if len(names) > 1}
+    assert len(owners) > 50
+    assert not shared
