@@ -31,7 +31,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Put each cell of Table 1 beside ours; say how many voxels stand behind a mean; and
 # judge whether a small standard deviation says that something was measured.
 #
-# **Time.** Half a minute at `demo` after the trainings of the page before.
+# **Time.** One to two minutes at `demo` after the trainings of the page before, most of it simulating the test bodies.
 #
 # **Limits.** The stand-in for Duke is another head, at another voxel size, and every field is simulated: agreement is
 # agreement on substitute data. The paper's in-vivo rows need scans that are not public and are not attempted; the
