@@ -133,8 +133,10 @@ def notebook_parameters(
         require_known("parameter", name, [*own, *settings])
     overrides = {name: value for name, value in given.items() if name not in own}
     values = {name: _value(name, given[name], known[name]) for name in own if name in given}
-    data = resolve(notebook.chapter, values.get("data", SIMULATED), scale, root)
+    data = resolve(notebook.chapter, values.get("data", SIMULATED), scale, root, notebook=notebook.name)
     configure(settings_type, scale, data.settings(overrides))
+    if data.why:
+        typer.echo(f"{notebook.chapter}/{notebook.name}: {data.why}.")
     if not data.simulated and Path(data.name).is_absolute():
         values["data"] = data.name  # a folder, seen from where the notebook runs
     values |= {"scale": scale, "seed": seed, "overrides": overrides}

@@ -103,7 +103,7 @@ def checked_runs(notebook: Any, scale: str, points: Sequence[Point], folder: Pat
     runs: dict[str, SweepRun] = {}
     for point in points:
         injected = notebook_parameters(notebook, document, scale, point.seed, point.given, root)
-        data = resolve(notebook.chapter, injected.get("data", SIMULATED), scale, root)
+        data = resolve(notebook.chapter, injected.get("data", SIMULATED), scale, root, notebook=notebook.name)
         chosen = configure(paper_settings(notebook.chapter), scale, data.settings(injected["overrides"]))
         settings = as_plain(chosen)
         own = {name: injected.get(name, value) for name, value in defaults.items() if name not in PARAMETERS}

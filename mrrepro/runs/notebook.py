@@ -171,7 +171,7 @@ class Run(Generic[S]):
                 "overrides": ", ".join(
                     f"{name}={value}" for name, value in (self.parameters["overrides"] or {}).items()
                 ),
-                "data": ", ".join(bases) + ("" if self.data.simulated else f" ({Path(self.data.name).name})"),
+                "data": ", ".join(bases) + self._named_data(),
                 "device": machine.device_name(machine.default_device()),
                 "date": machine.now(),
             }
@@ -222,6 +222,11 @@ class Run(Generic[S]):
         if not self.data.simulated:
             plain["data"] = self.data.name
         return {**plain, **(as_plain(self.further) if self.further is not None else {})}
+
+    def _named_data(self) -> str:
+        if self.data.simulated:
+            return f" ({self.data.why})" if self.data.why else ""
+        return f" ({Path(self.data.name).name})"
 
     def _default_basis(self) -> str:
         touched = any(self.data.underlies(artifact.manifest["data"]) for artifact in self._artifacts.values())
@@ -305,7 +310,7 @@ def open_run(
         raise ValueError(f"seed must be an integer of at least 0, but is {seed!r}.")
     overrides = as_overrides(parameters["overrides"])
     store = ArtifactStore(parameters.get("artifacts") or None)
-    data = resolve(paper, parameters.get("data", SIMULATED), parameters["scale"], store.root, data_sets)
+    data = resolve(paper, parameters.get("data", SIMULATED), parameters["scale"], store.root, data_sets, notebook)
     settings = configure(settings_type, parameters["scale"], data.settings(overrides))
     own = further_values(further, parameters) if further is not None else None
     return Run(

@@ -62,6 +62,8 @@ class DataSet:
         Which files of a subject are used; all where empty.
     prepare : callable, optional
         ``prepare(files, folder, scale)`` writes what the chapter reads; by default the files themselves, side by side.
+    without : mapping of str to str
+        Notebooks that stay on simulated data, and why.
     """
 
     name: str
@@ -70,6 +72,7 @@ class DataSet:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     prepare: Callable[[Sequence[SourceFile], Path, str], None] | None = None
+    without: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,12 +112,15 @@ class RunData:
         SHA-256 of the files that it rests on, by their place in the data set.
     prepared : frozenset of str
         SHA-256 of the files that stages read.
+    why : str
+        Why a data set that was asked for does not serve this notebook.
     """
 
     name: str = SIMULATED
     changes: Mapping[str, Any] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     prepared: frozenset[str] = frozenset()
+    why: str = ""
 
     @property
     def simulated(self) -> bool:
@@ -146,7 +152,9 @@ def chapter_data(paper: str) -> ChapterData | None:
     return found
 
 
-def resolve(paper: str, data: str, scale: str, root: Path, known: ChapterData | None = None) -> RunData:
+def resolve(
+    paper: str, data: str, scale: str, root: Path, known: ChapterData | None = None, notebook: str = ""
+) -> RunData:
     """Settle what a run's ``data`` means.
 
     Parameters
@@ -161,6 +169,8 @@ def resolve(paper: str, data: str, scale: str, root: Path, known: ChapterData | 
         Folder of results; prepared data go to ``data`` in it.
     known : ChapterData, optional
         By default what the chapter's recipe declares.
+    notebook : str
+        Name of the notebook, which may be one that a data set cannot serve.
 
     Raises
     ------
@@ -175,6 +185,8 @@ def resolve(paper: str, data: str, scale: str, root: Path, known: ChapterData | 
         return RunData()
     chapter = known or chapter_data(paper) or ChapterData((), "")
     named = {each.name: each for each in chapter.sets}
+    if data in named and notebook in named[data].without:
+        return RunData(why=f"{data} is not used here: {named[data].without[notebook]}")
     if data in named:
         return _public(paper, named[data], scale, root)
     if chapter.folder_setting and Path(data).expanduser().is_dir():
