@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_fetch.datasets import source_of
-from data_fetch.datasets.egd import XnatSource
+from data_fetch.datasets.egd import XnatSource, first_count
 from data_fetch.datasets.ixi_pd import TarSource
 from data_fetch.errors import FetchError, in_words
 from data_fetch.fetching import look_up
@@ -88,7 +88,14 @@ def at_hand(name: str, subjects: Sequence[str], store: Store | None = None) -> A
             found.extend(here)
         else:
             missing.append(subject)
-    return AtHand(source.dataset, tuple(found), tuple(missing), None, tuple(refusals))
+    travels = sum(_share(source.dataset, subject) for subject in missing) if missing else 0
+    return AtHand(source.dataset, tuple(found), tuple(missing), round(travels) or None, tuple(refusals))
+
+
+def _share(facts: Dataset, subject: str) -> float:
+    """About how many bytes a subject, or ``first:N`` of them, are of the whole data set."""
+    count = int(subject.removeprefix("first:")) if subject.startswith("first:") else 1
+    return count * (facts.bytes_in_all or 0) / facts.subject_count
 
 
 def _registered(source: RegisteredSource, subjects: Sequence[str], store: Store) -> AtHand:
@@ -113,6 +120,11 @@ def _registered(source: RegisteredSource, subjects: Sequence[str], store: Store)
 
 def _unregistered(source: object, subject: str, store: Store) -> list[HeldFile] | None:
     """Files of a subject whose home has no registry here; None where they are not here."""
+    if isinstance(source, XnatSource) and subject.startswith("first:"):
+        count = first_count(subject)
+        held = [_unregistered(source, name, store) for name in source.held(store)]
+        whole = [files for files in held if files]
+        return [file for files in whole[:count] for file in files] if len(whole) >= count else None
     if isinstance(source, TarSource):
         paths = source.here(subject, store)
         return None if paths is None else [HeldFile(subject, "PD", f"ixi_pd/{path.name}", path) for path in paths]
