@@ -9,6 +9,7 @@ from bookbuild.beside_plot import Point, plot
 from bookbuild.markdown import heading_of, table
 from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
+from mrrepro.runs.records import SUBSTITUTE
 from mrrepro.runs.reported import Claim, Number, ReportedValue
 from mrrepro.runs.verdicts import NO_RUN
 
@@ -25,7 +26,8 @@ def paper_page(paper: str) -> str:
     """Return the body of a paper's page; one that has no ledger yet says so."""
     if paper not in ledger_folders():
         return f"{heading_of(paper)} has no ledger yet.\n"
-    rows = [row for row in Ledger(paper).rows() if row.headline]
+    everything = Ledger(paper).rows()
+    rows = [row for row in everything if row.headline]
     numbers = [row for row in rows if isinstance(row.entry, Number)]
     claims = [row for row in rows if isinstance(row.entry, Claim)]
     parts = [_opening(numbers, claims)]
@@ -36,7 +38,7 @@ def paper_page(paper: str) -> str:
     ]
     if claims:
         parts.append(f"## Claims\n\n{_claims(claims)}")
-    return "\n".join(parts)
+    return "\n".join([*parts, _on_real_data(everything)])
 
 
 def page_generators(papers: Sequence[str]) -> dict[str, Callable[[], str]]:
@@ -147,6 +149,31 @@ def _provenance(rows: Sequence[LedgerRow]) -> str:
     head = ["notebook", "scale", "seeds", "data", "commit", "device", "date", "values"]
     lines = [[*key, str(count)] for key, count in found.items()]
     return f"::::{{dropdown}} Provenance\n\n{table(head, lines, style='beside')}\n::::\n"
+
+
+def _on_real_data(rows: Sequence[LedgerRow]) -> str:
+    """Put what was found on public data beside what the default run found; empty where there is none."""
+    counted = {row.id: row for row in rows if row.record and row.record.basis != SUBSTITUTE}
+    lines = []
+    for row in rows:
+        if row.record is None or row.record.basis != SUBSTITUTE:
+            continue
+        ((_, ours, papers, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+        other = counted.get(row.id)
+        default = f"{_cell(other)} ({other.record.scale})" if other and other.record else ""
+        named = str(row.record.parameters.get("data", ""))
+        old = " (stale)" if row.stale else ""
+        lines.append([f"`{row.id}`", papers, default, f"{ours} ({row.record.scale}){old}", named, verdict])
+    if not lines:
+        return ""
+    head = ["value or claim", "the paper's", "default run", "on public data", "data set", "verdict"]
+    return f"## On public data\n\n{table(head, lines, style='beside')}"
+
+
+def _cell(row: LedgerRow) -> str:
+    assert row.record is not None
+    ((_, ours, _, _, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+    return ours
 
 
 def _claims(rows: Sequence[LedgerRow]) -> str:

@@ -68,14 +68,14 @@ def check(
 @app.command()
 @one_line_errors
 def add(receipts: Receipts) -> None:
-    """Take the values of receipts into the records of this checkout."""
+    """Take the values of receipts into the records of this checkout; of a run on real data, what rests on them."""
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.receipts import read_receipt
 
     read = [read_receipt(path) for path in receipts]  # all are whole before one is written
     ledgers = {receipt.paper: Ledger(receipt.paper) for receipt in read}
     for receipt in read:
-        count = ledgers[receipt.paper].add(receipt.records)
+        count = ledgers[receipt.paper].add(receipt.for_the_ledger())
         typer.echo(f"{receipt.path}: {count} records of scale {receipt.scale} into {ledgers[receipt.paper].folder}")
 
 

@@ -61,14 +61,17 @@ def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[
 def _run_stages(target: str, scale: str, seed: int, given: Mapping[str, str], artifacts: Path | None) -> None:
     from mrrepro.cli.papers import paper_settings, paper_stages
     from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import configure
     from mrrepro.runs.stages import make
 
     chapter, _, number = target.strip("/").partition("/")
     if number:
         raise ValueError(f"--stages makes all of {chapter}; leave /{number} out.")
-    settings: Any = configure(paper_settings(chapter), scale, given)
     store = ArtifactStore(artifacts)
+    overrides = {name: value for name, value in given.items() if name != "data"}
+    data = resolve(chapter, given.get("data", SIMULATED), scale, store.root)
+    settings: Any = configure(paper_settings(chapter), scale, data.settings(overrides))
     for stage in paper_stages(chapter):
         try:
             artifact = make(stage, settings, seed, store)
@@ -115,6 +118,7 @@ def notebook_parameters(
     """Return what papermill injects; unknown names and wrong values are errors before anything runs."""
     from mrrepro.cli.notebooks import known_parameters
     from mrrepro.cli.papers import paper_settings
+    from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import configure, describe, require_known
 
     known = known_parameters(document)
@@ -128,8 +132,13 @@ def notebook_parameters(
     for name in given:
         require_known("parameter", name, [*own, *settings])
     overrides = {name: value for name, value in given.items() if name not in own}
-    configure(settings_type, scale, overrides)
     values = {name: _value(name, given[name], known[name]) for name in own if name in given}
+    data = resolve(notebook.chapter, values.get("data", SIMULATED), scale, root, notebook=notebook.name)
+    configure(settings_type, scale, data.settings(overrides))
+    if data.why:
+        typer.echo(f"{notebook.chapter}/{notebook.name}: {data.why}.")
+    if not data.simulated and Path(data.name).is_absolute():
+        values["data"] = data.name  # a folder, seen from where the notebook runs
     values |= {"scale": scale, "seed": seed, "overrides": overrides}
     if "artifacts" in known:
         values["artifacts"] = str(root)

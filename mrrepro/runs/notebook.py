@@ -1,6 +1,7 @@
 """A notebook's run: its parameters checked, its stages made, its values recorded, its receipt written.
 
-A notebook has one cell tagged ``parameters`` with ``scale``, ``seed``, ``overrides`` and ``artifacts``, then::
+A notebook has one cell tagged ``parameters`` with ``scale``, ``seed``, ``data``, ``overrides`` and ``artifacts``,
+then::
 
     run = open_run(paper="deepspio", notebook="03_network", settings_type=Settings, parameters=globals())
     trained = run.make(TRAIN)
@@ -27,8 +28,9 @@ from mrrepro.runs.display import Provenance, ReceiptTable
 from mrrepro.runs.files import digest_of
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.parameters import PARAMETERS, as_overrides, further_values, undeclared
+from mrrepro.runs.real_data import SIMULATED, ChapterData, RunData, resolve
 from mrrepro.runs.receipts import write_receipt
-from mrrepro.runs.records import BASES, Record, Statistic
+from mrrepro.runs.records import BASES, SUBSTITUTE, Record, Statistic
 from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.reported import LedgerError
 from mrrepro.runs.settings import as_plain, configure, require_known
@@ -55,8 +57,10 @@ class Run(Generic[S]):
         store: ArtifactStore,
         basis: str,
         ledger: Ledger | None,
+        data: RunData | None = None,
     ) -> None:
         self.paper, self.notebook, self.settings, self.further = paper, notebook, settings, further
+        self.data = data or RunData()
         self.parameters, self.store, self.basis = dict(parameters), store, basis
         self.scale: str = self.parameters["scale"]
         self.seed: int = self.parameters["seed"]
@@ -112,7 +116,8 @@ class Run(Generic[S]):
         statistic : Statistic, optional
             What decides a claim.
         basis : str, optional
-            The data it rests on; by default the run's.
+            The data it rests on; by default ``public substitute`` where a file of the run's ``data`` went into what
+            computed it, else the run's.
         seeds : sequence of int, optional
             The seeds, where they are not only the run's own.
         by : sequence of Stage or function
@@ -124,9 +129,14 @@ class Run(Generic[S]):
             raise LedgerError(f"{id}: n_seeds is {n_seeds}, but the seeds are {chosen}: give seeds=, one for each.")
         value = _as_number(value)
         sd = None if sd is None else float(sd)
-        found = Found(value, basis or self.basis, sd, n_seeds, n_cases, statistic)
-        verdict = self.ledger.judge(id, found)
+        self.ledger.entry(id)  # an unknown id is said before all else
         code, data, seconds, peak = self._made_by(id, by)
+        rests = self.data.underlies(data)
+        chosen_basis = basis or (SUBSTITUTE if rests else self.basis)
+        if rests and chosen_basis == SUBSTITUTE:
+            data = dict(sorted({**data, **self.data.sources}.items()))
+        found = Found(value, chosen_basis, sd, n_seeds, n_cases, statistic)
+        verdict = self.ledger.judge(id, found)
         self._records[id] = Record(
             id=id,
             value=value,
@@ -153,7 +163,7 @@ class Run(Generic[S]):
 
     def provenance(self) -> Provenance:
         """Return what a figure or table shows, folded away, of how it was made."""
-        bases = sorted({record.basis for record in self._records.values()}) or [self.basis]
+        bases = sorted({record.basis for record in self._records.values()}) or [self._default_basis()]
         return Provenance(
             {
                 "notebook": f"{self.paper}/{self.notebook}",
@@ -163,7 +173,7 @@ class Run(Generic[S]):
                 "overrides": ", ".join(
                     f"{name}={value}" for name, value in (self.parameters["overrides"] or {}).items()
                 ),
-                "data": ", ".join(bases),
+                "data": ", ".join(bases) + self._named_data(),
                 "device": machine.device_name(machine.default_device()),
                 "date": machine.now(),
             }
@@ -185,6 +195,7 @@ class Run(Generic[S]):
             "seed": self.seed,
             "parameters": self._plain_parameters(),
             "settings": as_plain(self.settings),
+            "data": {"name": self.data.name, "files": dict(self.data.sources)},
             "artifacts": artifacts,
             "versions": machine.versions(),
             "device": machine.device_name(machine.default_device()),
@@ -210,7 +221,18 @@ class Run(Generic[S]):
 
     def _plain_parameters(self) -> dict[str, Any]:
         plain = {"scale": self.scale, "seed": self.seed, "overrides": as_plain(self.parameters["overrides"] or {})}
+        if not self.data.simulated:
+            plain["data"] = self.data.name
         return {**plain, **(as_plain(self.further) if self.further is not None else {})}
+
+    def _named_data(self) -> str:
+        if self.data.simulated:
+            return f" ({self.data.why})" if self.data.why else ""
+        return f" ({Path(self.data.name).name})"
+
+    def _default_basis(self) -> str:
+        touched = any(self.data.underlies(artifact.manifest["data"]) for artifact in self._artifacts.values())
+        return SUBSTITUTE if touched else self.basis
 
     def _made_by(
         self, id: str, by: Sequence[Stage | Callable[..., Any]]
@@ -247,6 +269,7 @@ def open_run(
     further: type | None = None,
     basis: str = "simulated",
     ledger: Ledger | None = None,
+    data_sets: ChapterData | None = None,
 ) -> Run[S]:
     """Begin a notebook's run from the values of its parameter cell.
 
@@ -265,6 +288,8 @@ def open_run(
         On which data the run's values rest, unless `Run.record` says otherwise.
     ledger : Ledger, optional
         By default the paper's.
+    data_sets : ChapterData, optional
+        What ``data`` may name; by default what the paper's recipe declares.
 
     Raises
     ------
@@ -279,16 +304,17 @@ def open_run(
     known = (*PARAMETERS, *more)
     for name in undeclared(parameters, known):
         require_known("notebook parameter", name, known)
-    missing = [name for name in known if name not in parameters and name != "artifacts"]
+    missing = [name for name in known if name not in parameters and name not in ("artifacts", "data")]
     if missing:
         raise ValueError(f"The parameter cell must set {', '.join(known)}; it lacks {', '.join(missing)}.")
     seed = parameters["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0, but is {seed!r}.")
     overrides = as_overrides(parameters["overrides"])
-    settings = configure(settings_type, parameters["scale"], overrides)
-    own = further_values(further, parameters) if further is not None else None
     store = ArtifactStore(parameters.get("artifacts") or None)
+    data = resolve(paper, parameters.get("data", SIMULATED), parameters["scale"], store.root, data_sets, notebook)
+    settings = configure(settings_type, parameters["scale"], data.settings(overrides))
+    own = further_values(further, parameters) if further is not None else None
     return Run(
         paper,
         notebook,
@@ -298,6 +324,7 @@ def open_run(
         store,
         basis,
         ledger,
+        data,
     )
 
 

@@ -38,6 +38,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or open_ms, egd, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"loss.third": 0.1}
 
@@ -221,6 +222,7 @@ if sweeps.seeds("headline"):
             n_seeds=len(values),
             n_cases=values.shape[1],
             seeds=sweeps.seeds("headline"),
+            basis="simulated",
         )
 
 # %%

@@ -92,7 +92,8 @@ def test_provenance_is_folded_away_and_complete(run_notebook):
     [
         (
             {"sacle": "demo"},
-            r"Unknown notebook parameter 'sacle'\. Did you mean 'scale'\? Known: artifacts, overrides, scale, seed",
+            r"Unknown notebook parameter 'sacle'\. Did you mean 'scale'\? Known: artifacts, data, overrides, scale, "
+            "seed",
         ),
         ({"samples": 3}, "Unknown notebook parameter 'samples'"),
         ({"scale": "tiny"}, "Unknown scale 'tiny'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mrrepro.papers.condnet import real_data
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, TIMING
 from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN
 from mrrepro.papers.condnet.heads import HEADS
@@ -12,6 +13,8 @@ from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS
 from mrrepro.runs.recorded import Variant
 
 SETTINGS = CondNetSettings
+
+DATA = real_data.DATA
 
 STAGES = (HEADS, *TRAININGS, *TRAININGS_OF_TWO, MAPS, MAPS_OF_TWO, FIELDS, COIL_SWEEP, REFINED, SCANNERS, UNSEEN)
 
