@@ -1,6 +1,7 @@
 """The command ``mrrepro`` and its sub-commands.
 
-Exit codes: 0 fine, 1 a check fell short or a run failed, 2 wrong usage.
+Exit codes: 0 fine, 1 a check fell short or a run failed, 2 wrong usage, 75 the time given is over: the same command
+goes on.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mrrepro.runs import processes
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
 from mrrepro.runs.files import digest_of, read_json, write_text
@@ -82,10 +83,13 @@ def record(
     settings: Any = configure(settings_type, scale, variant.overrides)
     artifacts = [make(stage, settings, seed, store, device=device) for stage in variant.stages]
     path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
+    if processes.rank() > 0:  # the first process writes
+        return path
     run = {
         "seed": seed,
         "commit": commit(),
         "settings": _digest(settings),
+        **({"processes": processes.count()} if processes.count() > 1 else {}),
         "stages": {a.stage: _origin(a, store) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
