@@ -105,7 +105,7 @@ def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant:
     runs = {int(old["seed"]): old for old in document.get("runs", [])} if same else {}
     runs[int(run["seed"])] = run
     head = {"format": FORMAT, **identity, "meaning": variant.meaning, "overrides": dict(variant.overrides)}
-    write_text(path, _as_text(head | {"runs": [runs[number] for number in sorted(runs)]}))
+    write_text(path, as_short_json(head | {"runs": [runs[number] for number in sorted(runs)]}))
 
 
 def _origin(artifact: Artifact, store: ArtifactStore) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def stale_reason(run: Mapping[str, Any]) -> str:
     return ""
 
 
-def _as_text(document: object) -> str:
+def as_short_json(document: object) -> str:
     """JSON with one line for each list of numbers and each small object: short files that differ by line."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 
