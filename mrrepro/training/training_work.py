@@ -6,7 +6,10 @@ that a discriminator or a loss in three dimensions is in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mrrepro.networks.network_size import count_weights
 from mrrepro.training.tasks import Task
+
+_CACHED = type(functools.lru_cache(lambda: None))
 
 BYTES_A_WEIGHT = 4 * (2 + 2 + 6)
 """Read in the forward and the backward pass, a gradient written and read, and Adam's three reads and writes each."""
@@ -107,7 +112,7 @@ def step_cost(work: TrainingWork, settings: Any) -> StepCost:
 
     batch, task = work.batches(settings, "cpu")(0), work.task(settings)
     counter = FlopCounterMode(display=False)
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+    with _nothing_cached(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
         imitation = tree_map(lambda part: mode.from_tensor(part) if isinstance(part, Tensor) else part, batch)
         for module in task.modules.values():
             _imitate(module, mode)
@@ -121,6 +126,19 @@ def step_cost(work: TrainingWork, settings: Any) -> StepCost:
     held = sum(tensor.untyped_storage().nbytes() for key, tensor in saved.items() if key not in own)
     weights = sum(count_weights(module) for module in task.modules.values())
     return StepCost(weights, int(counter.get_total_flops()), held)
+
+
+@contextmanager
+def _nothing_cached() -> Iterator[None]:
+    """Forget at the end what functions of this package keep between calls: it may be tensors without values."""
+    try:
+        yield
+    finally:
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] == "mrrepro":
+                for held in list(vars(module).values()):
+                    if isinstance(held, _CACHED):
+                        held.cache_clear()
 
 
 def _imitate(network: torch.nn.Module, mode: FakeTensorMode) -> None:
