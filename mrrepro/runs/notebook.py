@@ -31,6 +31,7 @@ from mrrepro.runs.parameters import PARAMETERS, as_overrides, further_values, un
 from mrrepro.runs.real_data import SIMULATED, ChapterData, RunData, resolve
 from mrrepro.runs.receipts import write_receipt
 from mrrepro.runs.records import BASES, SUBSTITUTE, Record, Statistic
+from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.reported import LedgerError
 from mrrepro.runs.settings import as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
@@ -129,6 +130,7 @@ class Run(Generic[S]):
         by : sequence of Stage or function
             What computed it; by default all stages made so far. A change of their code makes the record stale.
         """
+        require_nothing_replaced(f"recording {id}")
         chosen = tuple(seeds) if seeds is not None else (self.seed,)
         if len(chosen) != n_seeds:
             raise LedgerError(f"{id}: n_seeds is {n_seeds}, but the seeds are {chosen}: give seeds=, one for each.")

@@ -162,6 +162,9 @@ def check_receipt(path: Path | str, ledger: Ledger | None = None) -> ReceiptChec
             f"{path} was made by mrrepro {made_by}, and this is {__version__}, whose bands are for its own code: "
             "run the notebook again with this version, or check with that one."
         )
+    if not receipt.records:
+        run = f"{receipt.document['notebook']} at scale {receipt.scale}, seed {receipt.seed}"
+        return ReceiptCheck(True, f"There is nothing to compare: {run} ended and recorded no value.", ())
     ledger = ledger or Ledger(receipt.paper)
     bands = read_bands(ledger.folder, receipt.scale)
     checks = []
