@@ -48,7 +48,7 @@ class AtHand:
         if self.complete:
             return ""
         facts, names = self.dataset, ",".join(self.missing)
-        size = f" ({_size(self.bytes_missing)})" if self.bytes_missing else ""
+        size = f" (about {_size(self.bytes_missing)})" if self.bytes_missing else ""
         if facts.access == "own folder":
             how = f"download them from {facts.page} under their own terms and put them in the folder {facts.name}"
         else:
@@ -102,20 +102,21 @@ def _registered(source: RegisteredSource, subjects: Sequence[str], store: Store)
     found: list[HeldFile] = []
     missing: list[str] = []
     refusals: list[str] = []
-    count = 0
+    count = 0.0
     for subject in subjects:
-        whole = True
+        absent = []
         for role, file in subject_files(source.dataset.name, subject).items():
             state = look_up(file, store)
             if state.path is None:
-                whole = False
-                count += file.size or 0
+                absent.append(file.size)
                 refusals.extend([in_words(state.refusal)] if state.refusal else [])
             else:
                 found.append(HeldFile(subject, role, file.local, state.path))
-        if not whole:
+        if absent:
             missing.append(subject)
-    return AtHand(source.dataset, tuple(found), tuple(missing), count, tuple(refusals))
+            known = [size for size in absent if size is not None]
+            count += sum(known) if len(known) == len(absent) else _share(source.dataset, subject)
+    return AtHand(source.dataset, tuple(found), tuple(missing), round(count) or None, tuple(refusals))
 
 
 def _unregistered(source: object, subject: str, store: Store) -> list[HeldFile] | None:

@@ -30,8 +30,8 @@ DATASET = Dataset(
     title="Erasmus Glioma Database",
     description=(
         "T1, T2, FLAIR and T1 after contrast agent (T1GD) of 774 patients with glioma, 197 x 233 x 189 at 1 mm on one "
-        "grid, with a binary mask of the whole tumour (manual or automatic) and genetic labels. first:20 stands for the "
-        "first twenty labels."
+        "grid, with a binary mask of the whole tumour (manual or automatic) and genetic labels. first:20 stands for "
+        "the first twenty labels."
     ),
     licence="EGD data licence: agreed to when the account is granted; not to be passed on",
     access="account",
