@@ -1,4 +1,4 @@
-"""``mrrepro artifacts``: what results lie on the disk, how large they are, and removing them."""
+"""``mrrepro artifacts``: what results lie on the disk, how large they are, removing them, bringing them elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from mrrepro.cli.reporting import FELL_SHORT, one_line_errors, print_json, print_table, size_in_words
 
-app = typer.Typer(help="Results on the disk: list, size, clean.", no_args_is_help=True)
+app = typer.Typer(help="Results on the disk: list, size, clean, bring to another machine.", no_args_is_help=True)
 Root = Annotated[Path | None, typer.Option("--artifacts", help="the folder; else MRREPRO_ARTIFACTS, else the cache")]
 
 
@@ -97,6 +97,40 @@ def check(artifacts: Root = None) -> None:
     typer.echo(f"{len(items)} artifacts, {refused} refused, in {store.root}")
     if refused:
         raise typer.Exit(FELL_SHORT)
+
+
+@app.command()
+@one_line_errors
+def export(
+    file: Annotated[Path, typer.Argument(help="the tar file to write")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="artifacts, stages or chapters")],
+    artifacts: Root = None,
+) -> None:
+    """Put finished results into one file, for a machine that lacks the data to make them."""
+    from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.transport import export_artifacts
+
+    items = export_artifacts(ArtifactStore(artifacts), names, file)
+    for item in items:
+        typer.echo(item.name)
+    typer.echo(f"{len(items)} artifacts, {size_in_words(file.stat().st_size)}, in {file}")
+
+
+@app.command("import")
+@one_line_errors
+def import_(
+    file: Annotated[Path, typer.Argument(help="a file of `export`", exists=True, dir_okay=False)],
+    artifacts: Root = None,
+) -> None:
+    """Take the results of such a file into the store, each checked against its manifest."""
+    from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.transport import import_artifacts
+
+    store = ArtifactStore(artifacts)
+    new, there = import_artifacts(store, file)
+    for name in new:
+        typer.echo(name)
+    typer.echo(f"{len(new)} artifacts taken over, {len(there)} were there already, in {store.root}")
 
 
 def _date(seconds: float) -> str:

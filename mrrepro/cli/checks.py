@@ -1,4 +1,4 @@
-"""``mrrepro verify`` and ``mrrepro bench``: the papers' checks against their limits, ours against peers."""
+"""``mrrepro verify`` and ``mrrepro bench``: checks against their limits; ours against peers, or against the device."""
 
 from __future__ import annotations
 
@@ -31,15 +31,55 @@ def bench(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:N or mps; else MRREPRO_DEVICE, else what is there")
     ] = None,
+    floors: Annotated[
+        bool | None,
+        typer.Option(
+            "--floors/--peers",
+            help="training steps beside their floor, simulators, solvers; or ours beside a peer. By default floors on "
+            "CUDA, where no peer runs",
+        ),
+    ] = None,
+    full: Annotated[
+        bool | None, typer.Option("--full/--small", help="with --floors: the papers' sizes, by default on CUDA")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="with --floors: also try 'compiled' or 'graphs' at the best batch size"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speeds and sizes beside a peer in the same run."""
-    if device is not None:
-        from mrrepro.runs.machine import DEVICE_VARIABLE, require_device
+    """Measure speeds and sizes beside a peer in the same run, or beside what the device can do at most."""
+    from mrrepro.runs.machine import DEVICE_VARIABLE, default_device, require_device
 
+    if device is not None:
         os.environ[DEVICE_VARIABLE] = require_device(device)
+    chosen = require_device(device or default_device())
+    if chosen.startswith("cuda") if floors is None else floors:
+        _bench_floors(names or (), chosen, full, option or (), as_json)
+        return
+    if option or full is not None:
+        raise ValueError("--option and --full go with --floors.")
     rows = [_measured(benchmark, as_json, _bench_line) for benchmark in selected("BENCHMARKS", names or ())]
     _report(rows, as_json, "benchmark", "benchmarks")
+
+
+def _bench_floors(names: Sequence[str], device: str, full: bool | None, options: Sequence[str], as_json: bool) -> None:
+    from mrrepro.cli.going_on import joined
+    from mrrepro.cli.speed import OPTIONS, speed_rows
+    from mrrepro.runs.settings import require_known
+
+    for name in options:
+        require_known("option", name, OPTIONS)
+    large = device.startswith("cuda") if full is None else full
+    with joined():
+        rows = speed_rows(names, device, large, options, quiet=as_json)
+    short = [row["id"] for row in rows if row.get("ok") is False]
+    if as_json:
+        print_json(rows)
+    else:
+        typer.echo(f"{len(rows) - 1} measured: " + (f"{', '.join(short)} fell short" if short else "none fell short"))
+    if short:
+        raise typer.Exit(FELL_SHORT)
 
 
 def selected(kind: str, names: Sequence[str]) -> list[Any]:

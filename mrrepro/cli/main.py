@@ -1,6 +1,7 @@
 """The command ``mrrepro`` and its sub-commands.
 
-Exit codes: 0 fine, 1 a check fell short or a run failed, 2 wrong usage.
+Exit codes: 0 fine, 1 a check fell short or a run failed, 2 wrong usage, 75 the time given is over: the same command
+goes on.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mrrepro import __version__
 from mrrepro.cli import apply, artifacts, checks, ledger, simulate
 from mrrepro.cli.doctor import doctor
 from mrrepro.cli.record import record
+from mrrepro.cli.rehearse import rehearse
 from mrrepro.cli.reporting import fail
 from mrrepro.cli.run import run
 from mrrepro.cli.ship import ship
@@ -44,6 +46,7 @@ def main(
 app.command()(run)
 app.command()(sweep)
 app.command()(record)
+app.command()(rehearse)
 app.command()(checks.verify)
 app.command()(checks.bench)
 app.add_typer(ledger.app, name="ledger")

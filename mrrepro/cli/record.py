@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mrrepro.cli.going_on import Minutes, joined, limited
 from mrrepro.cli.reporting import FELL_SHORT, one_line_errors
 
 
@@ -22,14 +23,17 @@ def record(
         Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="also what is recorded already and not stale")] = False,
+    to: Annotated[Path | None, typer.Option(help="folder for the files; else beside the chapter's recipe")] = None,
+    minutes: Minutes = None,
 ) -> None:
     """Make the variants of a chapter over seeds, and keep their numbers as small files beside its recipe.
 
     What is recorded and not stale is left as it is, so an interrupted sweep goes on where it was. A run that fails is
-    named at the end and does not stop the others.
+    named at the end and does not stop the others. With ``--minutes`` it ends in time, and the same command goes on.
     """
     from mrrepro.cli.papers import paper_settings, paper_variants
     from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.processes import count
     from mrrepro.runs.recorded import fresh_seeds, variant_named
     from mrrepro.runs.recorded import record as keep
 
@@ -37,22 +41,31 @@ def record(
     chosen = [variant_named(known, name) for name in variant] if variant else list(known)
     numbers = read_seeds(seeds)
     settings, store = paper_settings(chapter), ArtifactStore(artifacts)
-    fresh = {each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale) for each in chosen}
-    failed = []
-    for each in chosen:
-        for seed in numbers:
+    failed: list[str] = []
+    with limited(minutes), joined() as first:
+        fresh = {
+            each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale, folder=to) for each in chosen
+        }
+        for each, seed in [(each, seed) for each in chosen for seed in numbers]:
             if seed in fresh[each.name] and not again:
-                typer.echo(f"{each.name} seed {seed}: recorded already")
+                _say(first, f"{each.name} seed {seed}: recorded already")
                 continue
             try:
-                path = keep(chapter, each, seed, settings_type=settings, scale=scale, store=store)
-                typer.echo(f"{each.name} seed {seed}: {path}")
+                path = keep(chapter, each, seed, settings_type=settings, scale=scale, store=store, folder=to)
+                _say(first, f"{each.name} seed {seed}: {path}")
             except (ValueError, RuntimeError, FloatingPointError, OSError) as error:
                 failed.append(f"{each.name} seed {seed}: {error}")
                 typer.echo(failed[-1], err=True)
+                if not first or count() > 1:
+                    raise  # the other processes must not go on without this one
     if failed:
         typer.echo(f"{len(failed)} run(s) failed.", err=True)
         raise typer.Exit(FELL_SHORT)
+
+
+def _say(first: bool, words: str) -> None:
+    if first:
+        typer.echo(words)
 
 
 def read_seeds(text: str) -> list[int]:

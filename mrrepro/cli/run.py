@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mrrepro.cli.going_on import Minutes, joined, limited
 from mrrepro.cli.reporting import FELL_SHORT, fail, one_line_errors, tracebacks
 
 _SET_BY_OPTIONS = ("scale", "seed", "artifacts", "overrides")
@@ -32,11 +33,18 @@ def run(
     stages: Annotated[
         bool, typer.Option("--stages", help="make the results of the recipe only, without notebooks")
     ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="STAGE", help="with --stages: this one and what it needs")
+    ] = None,
+    minutes: Minutes = None,
 ) -> None:
     """Run a chapter's notebooks, or one of them, with papermill; everything is checked before anything runs."""
     given = split_parameters(parameter or ())
+    if not stages and (only or minutes is not None):
+        raise ValueError("--only and --minutes go with --stages: notebooks run as wholes.")
     if stages:
-        _run_stages(target, scale, seed, given, artifacts)
+        with limited(minutes), joined() as first:
+            _run_stages(target, scale, seed, given, artifacts, only or (), first)
     else:
         run_notebooks(target, scale, seed, given, artifacts, output)
 
@@ -58,28 +66,40 @@ def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[
     return found
 
 
-def _run_stages(target: str, scale: str, seed: int, given: Mapping[str, str], artifacts: Path | None) -> None:
+def _run_stages(
+    target: str,
+    scale: str,
+    seed: int,
+    given: Mapping[str, str],
+    artifacts: Path | None,
+    only: Sequence[str],
+    first: bool,
+) -> None:
     from mrrepro.cli.papers import paper_settings, paper_stages
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.real_data import SIMULATED, resolve
-    from mrrepro.runs.settings import configure
+    from mrrepro.runs.settings import configure, require_known
     from mrrepro.runs.stages import make
 
     chapter, _, number = target.strip("/").partition("/")
     if number:
         raise ValueError(f"--stages makes all of {chapter}; leave /{number} out.")
     store = ArtifactStore(artifacts)
+    known = {stage.name: stage for stage in paper_stages(chapter)}
+    for name in only:
+        require_known("stage", name, known)
     overrides = {name: value for name, value in given.items() if name != "data"}
     data = resolve(chapter, given.get("data", SIMULATED), scale, store.root)
     settings: Any = configure(paper_settings(chapter), scale, data.settings(overrides))
-    for stage in paper_stages(chapter):
+    for stage in [known[name] for name in only] or known.values():
         try:
             artifact = make(stage, settings, seed, store)
         except ValueError as error:  # the settings were fine: it is the work that failed
             if tracebacks():
                 raise
             fail(f"{stage.name}: {error}", FELL_SHORT)
-        typer.echo(f"{stage.name}  {artifact.key[:16]}  made in {artifact.seconds:.1f} s  {artifact.path}")
+        if first:
+            typer.echo(f"{stage.name}  {artifact.key[:16]}  made in {artifact.seconds:.1f} s  {artifact.path}")
 
 
 def run_notebooks(

@@ -157,6 +157,14 @@ class ArtifactStore:
             os.utime(folder)  # last use, for `clean`
         return Artifact(stage, key, folder, manifest)
 
+    def manifests(self, stage: str) -> Iterator[dict[str, Any]]:
+        """Yield the manifests of a stage's finished artifacts, the last used first; damaged ones are left out."""
+        folders = [path for path in (self.root / stage).glob("*") if _FOLDER.fullmatch(path.name)]
+        finished = [path for path in folders if not path.name.endswith(PARTIAL)]
+        for folder in sorted(finished, key=lambda path: path.stat().st_mtime, reverse=True):
+            with suppress(ArtifactError, OSError):
+                yield self._manifest(folder)
+
     def verify(self, item: StoredArtifact) -> None:
         """Raise `ArtifactError` where a finished artifact is not as its manifest says."""
         manifest = self._manifest(item.path)

@@ -78,6 +78,16 @@ def modules_of(function: Callable[..., Any] | str) -> tuple[str, ...]:
     return tuple(sorted(_closure(imports, {_LIBRARY, module.partition(".")[0]}, start=module)))
 
 
+def directly_imports(function: Callable[..., Any], name: str) -> bool:
+    """Tell whether a function, or what it reaches in its own module, uses an import of this dotted name."""
+    module, _, own = function_name(function).partition(":")
+    path = _file_of(module)
+    if path is None:
+        return False
+    stat = path.stat()
+    return name in _reachable(module, own, str(path), stat.st_mtime_ns, stat.st_size)[1]
+
+
 def function_name(function: Callable[..., Any]) -> str:
     """Return ``"package.module:function"``; ``ValueError`` where it is no function at the top of a module."""
     qualified = getattr(function, "__qualname__", "")

@@ -58,9 +58,10 @@ class Run(Generic[S]):
         basis: str,
         ledger: Ledger | None,
         data: RunData | None = None,
+        settings_type: type[S] | None = None,
     ) -> None:
         self.paper, self.notebook, self.settings, self.further = paper, notebook, settings, further
-        self.data = data or RunData()
+        self.data, self._settings_type = data or RunData(), settings_type or type(settings)
         self.parameters, self.store, self.basis = dict(parameters), store, basis
         self.scale: str = self.parameters["scale"]
         self.seed: int = self.parameters["seed"]
@@ -80,6 +81,12 @@ class Run(Generic[S]):
     def artifacts(self) -> Mapping[str, Artifact]:
         """What has been made or found in this run, by stage name, inputs included."""
         return self._artifacts
+
+    def settings_with(self, changes: Mapping[str, object]) -> S:
+        """Return the run's settings, those of its scale, its data and its overrides, with further changes by name."""
+        return configure(
+            self._settings_type, self.scale, {**self.data.settings(self.parameters["overrides"]), **changes}
+        )
 
     def make(self, stage: Stage) -> Artifact:
         """Return the artifact of a stage with this run's settings and seed, making what is missing."""
@@ -325,6 +332,7 @@ def open_run(
         basis,
         ledger,
         data,
+        settings_type,
     )
 
 

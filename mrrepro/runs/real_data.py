@@ -217,6 +217,12 @@ def look_for(name: str, subjects: Sequence[str]) -> Held:
     return held
 
 
+def load_subject(name: str, subject: str) -> Any:
+    """Read a subject that `look_for` found, in the fetcher's own types."""
+    fetcher: Any = import_module("data_fetch")
+    return fetcher.load(name, subject)
+
+
 def _public(paper: str, chosen: DataSet, scale: str, root: Path) -> RunData:
     held = look_for(chosen.name, chosen.subjects[scale])
     if not held.complete:

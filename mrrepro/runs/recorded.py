@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from mrrepro.runs import processes
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
 from mrrepro.runs.files import digest_of, read_json, write_text
@@ -82,10 +83,13 @@ def record(
     settings: Any = configure(settings_type, scale, variant.overrides)
     artifacts = [make(stage, settings, seed, store, device=device) for stage in variant.stages]
     path = (folder or recorded_folder(paper, scale)) / f"{variant.name}.json"
+    if processes.rank() > 0:  # the first process writes
+        return path
     run = {
         "seed": seed,
         "commit": commit(),
         "settings": _digest(settings),
+        **({"processes": processes.count()} if processes.count() > 1 else {}),
         "stages": {a.stage: _origin(a, store) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
@@ -101,7 +105,7 @@ def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant:
     runs = {int(old["seed"]): old for old in document.get("runs", [])} if same else {}
     runs[int(run["seed"])] = run
     head = {"format": FORMAT, **identity, "meaning": variant.meaning, "overrides": dict(variant.overrides)}
-    write_text(path, _as_text(head | {"runs": [runs[number] for number in sorted(runs)]}))
+    write_text(path, as_short_json(head | {"runs": [runs[number] for number in sorted(runs)]}))
 
 
 def _origin(artifact: Artifact, store: ArtifactStore) -> dict[str, Any]:
@@ -189,7 +193,7 @@ def stale_reason(run: Mapping[str, Any]) -> str:
     return ""
 
 
-def _as_text(document: object) -> str:
+def as_short_json(document: object) -> str:
     """JSON with one line for each list of numbers and each small object: short files that differ by line."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
 

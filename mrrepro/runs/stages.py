@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from filelock import FileLock, Timeout
 
-from mrrepro.runs import machine
+from mrrepro.runs import machine, processes
 from mrrepro.runs.artifacts import (
     MANIFEST,
     MANIFEST_SCHEMA,
@@ -35,6 +35,7 @@ from mrrepro.runs.files import digest_of, drop_unfinished, read_json, sealed, sh
 from mrrepro.runs.progress import announce, enabled, shown
 from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.settings import as_plain
+from mrrepro.runs.time_limit import working_in
 
 _ATTEMPTS = ".attempts.json"
 
@@ -140,21 +141,41 @@ class StageKey:
     code: Mapping[str, str] = field(default_factory=dict)
 
 
-def stage_key(stage: Stage, settings: object, seed: int) -> StageKey:
-    """Return the key that identifies the result of a stage; nothing is made."""
+def stage_key(stage: Stage, settings: object, seed: int, store: ArtifactStore | None = None) -> StageKey:
+    """Return the key that identifies the result of a stage; nothing is made.
+
+    Where the external data of a stage are not on this machine, ``store`` may hold what another machine made of them:
+    the artifact that agrees in all else says which data it was made from.
+    """
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0, but is {seed!r}.")
     selected = stage.select(settings)
     if not dataclasses.is_dataclass(selected) or isinstance(selected, type):
         raise ValueError(f"select of {stage.name} must return a frozen dataclass, but returned {selected!r}.")
     used_seed = seed if stage.seeded else 0
-    inputs = {other.name: stage_key(other, settings, seed).key for other in stage.inputs}
-    data = dict(sorted(stage.data(settings).items())) if stage.data is not None else {}
+    inputs = {other.name: stage_key(other, settings, seed, store).key for other in stage.inputs}
     # the settings' class too, for its methods may compute
     code = {function_name(maker): code_digest(maker) for maker in (stage.function, type(selected))}
     plain = as_plain(selected)
-    parts = [ENGINE_FORMAT, stage.name, type(selected).__qualname__, plain, used_seed, inputs, data, code]
-    return StageKey(digest_of(parts), plain, used_seed, inputs, data, code)
+    more = [{"processes": processes.count()}] if processes.work_together(stage.function) else []
+
+    def key_from(data: Mapping[str, str]) -> StageKey:
+        parts = [ENGINE_FORMAT, stage.name, type(selected).__qualname__, plain, used_seed, inputs, data, code, *more]
+        return StageKey(digest_of(parts), plain, used_seed, inputs, data, code)
+
+    if stage.data is None:
+        return key_from({})
+    try:
+        return key_from(dict(sorted(stage.data(settings).items())))
+    except (ValueError, OSError, ImportError) as error:
+        for manifest in store.manifests(stage.name) if store is not None else ():
+            prepared = key_from(manifest["data"])
+            if prepared.key == manifest["key"]:
+                return prepared
+        raise ValueError(
+            f"{stage.name} needs data that are not here: {error} Or make it where they are and bring it: "
+            f"mrrepro artifacts export FILE {stage.name}, then mrrepro artifacts import FILE."
+        ) from error
 
 
 def make(
@@ -194,7 +215,7 @@ def make(
     RuntimeError
         It would have to be made while a function is replaced (`mrrepro.runs.replaced`).
     """
-    identity = stage_key(stage, settings, seed)
+    identity = stage_key(stage, settings, seed, store)
     found = store.find(stage.name, identity.key)
     if found is not None:
         return found
@@ -202,6 +223,10 @@ def make(
     inputs = {
         other.name: make(other, settings, seed, store, progress=progress, device=device) for other in stage.inputs
     }
+    if processes.rank() > 0:
+        if processes.work_together(stage.function):
+            _work_beside(stage, identity, stage.select(settings), inputs, store, device)
+        return processes.awaited(lambda: store.find(stage.name, identity.key))
     with _held(store.lock(stage.name, identity.key), f"{stage.name}/{identity.key[:16]}"):
         found = store.find(stage.name, identity.key)
         if found is not None:
@@ -249,6 +274,21 @@ def _work(
     _finish(stage, identity, workspace, final, attempts)
 
 
+def _work_beside(
+    stage: Stage,
+    identity: StageKey,
+    selected: object,
+    inputs: Mapping[str, Artifact],
+    store: ArtifactStore,
+    device: str | None,
+) -> None:
+    """Take this process's part in a training; what it writes besides is that of the first process, and dropped."""
+    final = store.folder(stage.name, identity.key)
+    with processes.own_workspace(final.with_name(final.name + PARTIAL), RESUME) as workspace:
+        chosen = machine.require_device(device or machine.default_device())
+        stage.function(StageContext(selected, identity.seed, inputs, workspace, stage.name, chosen, False))
+
+
 def _attempt(stage: Stage, context: StageContext[Any], earlier: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Run the function once, keeping a record of it beside what it writes."""
     here: dict[str, Any] = {"device": machine.device_name(context.device), "threads": machine.thread_count()}
@@ -258,7 +298,8 @@ def _attempt(stage: Stage, context: StageContext[Any], earlier: list[dict[str, A
     machine.reset_peak_memory()
     start = time.perf_counter()
     try:
-        stage.function(context)
+        with working_in(context.workspace):
+            stage.function(context)
         here["ended"] = True
     finally:
         here["threads"] = machine.thread_count()  # torch may have been imported in between
@@ -288,6 +329,7 @@ def _finish(stage: Stage, identity: StageKey, workspace: Path, final: Path, atte
         "commit": machine.commit(),
         "device": attempts[-1]["device"],
         "threads": attempts[-1]["threads"],
+        **({"processes": processes.count()} if processes.work_together(stage.function) else {}),
         "attempts": [{key: attempt[key] for key in attempt if key not in ("started", "ended")} for attempt in attempts],
         "seconds": round(sum(attempt["seconds"] for attempt in attempts), 3),
         "peak_memory_mib": max(attempt.get("peak_memory_mib") or 0.0 for attempt in attempts),

@@ -124,7 +124,7 @@ class TrainingSettings:
 class EvaluationSettings:
     """How many patients are scored."""
 
-    labelled: int = setting(400, "patients of whom it is asked whether they enhance, at most the cohort's", low=2)
+    labelled: int = setting(400, "patients of whom it is asked whether they enhance, at most the cohort's", low=1)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,189 @@
+"""What ``mrrepro bench`` measures on a device: training steps beside their floor, simulators and solvers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import typer
+
+from mrrepro.cli.papers import paper_keys, paper_module, paper_settings
+from mrrepro.cli.reporting import figure, tracebacks
+
+OPTIONS = ("compiled", "graphs")
+_MODES = {"compiled": "default", "graphs": "reduce-overhead"}
+_LEAST_GAIN = 1.03
+"""A batch twice as large is kept while it gives so many times the samples a second."""
+
+
+def speed_rows(
+    names: Sequence[str], device: str, full: bool, options: Sequence[str], quiet: bool
+) -> list[dict[str, Any]]:
+    """Measure what the names select (ids or chapters; everything by default), and return one row each.
+
+    Parameters
+    ----------
+    names : sequence of str
+    device : str
+    full : bool
+        At the papers' sizes; else at sizes that a processor does in seconds.
+    options : sequence of str
+        What is tried at the best batch size besides running as it is; see `OPTIONS`.
+    quiet : bool
+        Print nothing.
+    """
+    from mrrepro.runs.throughput import measure_rates
+
+    work, items = _selected(names)
+    rates = measure_rates(device)
+    rows: list[dict[str, Any]] = [{"id": "device", "device": _name(device), **asdict(rates)}]
+    if not quiet:
+        typer.echo(
+            f"{_name(device)}: matrix product {rates.bfloat16 / 1e12:.4g} TFLOP/s in bfloat16, "
+            f"{rates.float32 / 1e12:.4g} in float32; copy {rates.bandwidth / 1e9:.4g} GB/s"
+        )
+    for chapter, each in work:
+        rows.append(
+            _guarded(each, lambda each=each, chapter=chapter: _steps(chapter, each, rates, device, full, options))
+        )
+        if not quiet:
+            typer.echo(step_line(rows[-1]))
+    for _, item in items:
+        rows.append(_guarded(item, lambda item=item: _item(item, device, full)))
+        if not quiet:
+            typer.echo(item_line(rows[-1]))
+    return rows
+
+
+def _selected(names: Sequence[str]) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+    from mrrepro.runs.settings import require_known
+
+    found: list[tuple[str, Any, bool]] = []
+    for chapter in paper_keys():
+        module = paper_module(chapter, "paper_scale")
+        found += [(chapter, each, True) for each in getattr(module, "WORK", ())]
+        found += [(chapter, each, False) for each in getattr(module, "ITEMS", ())]
+    known = {name for chapter, each, _ in found for name in (chapter, each.id)}
+    for name in names:
+        require_known("id or chapter", name, known)
+    chosen = [entry for entry in found if not names or entry[0] in names or entry[1].id in names]
+    return [(c, e) for c, e, trained in chosen if trained], [(c, e) for c, e, trained in chosen if not trained]
+
+
+def _guarded(each: Any, measure: Any) -> dict[str, Any]:
+    """One that fails is a row with its error."""
+    try:
+        row: dict[str, Any] = measure()
+    except Exception as error:
+        if tracebacks():
+            raise
+        row = {"id": each.id, "quantity": each.quantity, "ok": False, "error": f"{type(error).__name__}: {error}"}
+    return row
+
+
+def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options: Sequence[str]) -> dict[str, Any]:
+    from mrrepro.runs.settings import configure
+    from mrrepro.training.rehearsal import step_seconds
+    from mrrepro.training.training_work import step_cost
+
+    precision = "bfloat16" if device.startswith("cuda") else "float32"
+    changes = {**(work.changes if full else work.small_changes), "training.precision": precision}
+    settings: Any = configure(paper_settings(chapter), "paper" if full else "smoke", changes)
+    cost = step_cost(work, settings)
+    tried: list[dict[str, Any]] = []
+
+    def at(batch: int, option: str | None = None) -> bool:
+        """Measure; False where the memory does not hold it."""
+        sized = replace(settings, training=replace(settings.training, batch_size=batch))
+        try:
+            seconds = step_seconds(work, sized, device, compiled=_MODES.get(option or ""))
+        except Exception as error:
+            if not _out_of_memory(error, device):
+                raise
+            return False
+        of_batch = cost.of_batch(batch)
+        floor = rates.floor(of_batch.operations, of_batch.moved_bytes, precision)
+        share = of_batch.operations / seconds / rates.of(precision)
+        tried.append(
+            {"batch": batch, "option": option or "as it is", "seconds": seconds, "floor": floor, "share": share}
+        )
+        return True
+
+    size = settings.training.batch_size
+    while at(size) and full and device.startswith("cuda"):
+        if len(tried) > 1 and _rate(tried[-1]) < _LEAST_GAIN * _rate(tried[-2]):
+            break
+        size *= 2
+    if not tried:
+        raise RuntimeError(f"the memory of {device} does not hold a batch of {size}")
+    best = max(tried, key=_rate)
+    for option in options:
+        at(best["batch"], option)
+    best = max(tried, key=_rate)
+    return {
+        "id": work.id,
+        "quantity": work.quantity if full else f"{work.quantity}, at the sizes of scale smoke",
+        "precision": precision,
+        "operations_a_sample": cost.operations,
+        "weights": cost.weights,
+        **best,
+        "samples_a_second": _rate(best),
+        "tried": tried,
+        "goal": work.goal if full else None,
+        "ok": None if work.goal is None or not full else best["share"] >= work.goal,
+    }
+
+
+def _rate(row: dict[str, Any]) -> float:
+    return float(row["batch"] / row["seconds"])
+
+
+def _item(item: Any, device: str, full: bool) -> dict[str, Any]:
+    value = item.full(device) if full else item.small(device)
+    return {
+        "id": item.id,
+        "quantity": item.quantity if full else item.small_words,
+        "unit": item.unit,
+        "value": value,
+        "goal": item.goal if full else None,
+        "ok": item.reached(value) if full else None,
+    }
+
+
+def _out_of_memory(error: Exception, device: str) -> bool:
+    import torch
+
+    if not isinstance(error, torch.OutOfMemoryError):
+        return False
+    torch.cuda.empty_cache()
+    return device.startswith("cuda")
+
+
+def _name(device: str) -> str:
+    from mrrepro.runs.machine import device_name
+
+    return device_name(device)
+
+
+def step_line(row: dict[str, Any]) -> str:
+    """Say a row of a network in one line."""
+    if "error" in row:
+        return f"{row['id']}: error: {row['error']}"
+    words = (
+        f"{row['id']}: {row['seconds']:.4g} s a step of {row['batch']} ({row['option']}, {row['precision']}), floor "
+        f"{row['floor']:.4g} s, {row['share']:.1%} of the matrix rate, {figure(row['samples_a_second'])} samples/s"
+    )
+    return words + _goal(row, "" if row["goal"] is None else f"{row['goal']:.0%}")
+
+
+def item_line(row: dict[str, Any]) -> str:
+    """Say a row of a simulator or solver in one line."""
+    if "error" in row:
+        return f"{row['id']}: error: {row['error']}"
+    words = f"{row['id']}: {figure(row['value'])} {row['unit']} ({row['quantity']})"
+    return words + _goal(row, f"{figure(row['goal'])} {row['unit']}")
+
+
+def _goal(row: dict[str, Any], words: str) -> str:
+    return "" if row["goal"] is None else f"; goal {words}  {'ok' if row['ok'] else 'FELL SHORT'}"

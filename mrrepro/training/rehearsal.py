@@ -1,0 +1,191 @@
+"""A training at full size for a few steps: how long a step takes, what memory it needs, and that it resumes."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mrrepro.runs import machine
+from mrrepro.runs.throughput import seconds_on
+from mrrepro.training.plan import TrainingPlan
+from mrrepro.training.tasks import Task
+from mrrepro.training.trainer import fit
+from mrrepro.training.training_work import TrainingWork
+from mrrepro.validation import require_range
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a few steps showed.
+
+    Parameters
+    ----------
+    steps, batch_size : int
+        Steps made, and samples in each.
+    step_seconds : tuple of float
+        Of each step; the first one also loads what is needed.
+    batch_seconds : float
+        Of making a batch, mean.
+    peak_memory_mib, peak_device_memory_mib : float
+        Of the process beyond what it held before, and of the GPU; the latter None on a processor.
+    interrupted_after : int
+        Step after which the second run was stopped.
+    resumed_equal : bool
+        Whether the run that was stopped and resumed ended with the same bits as the one that was not.
+    """
+
+    steps: int
+    batch_size: int
+    step_seconds: tuple[float, ...]
+    batch_seconds: float
+    peak_memory_mib: float
+    peak_device_memory_mib: float | None
+    interrupted_after: int
+    resumed_equal: bool
+
+    @property
+    def seconds(self) -> float:
+        """Of a step once everything is loaded: the least."""
+        return min(self.step_seconds)
+
+
+class _Stopped(Exception):
+    """The batch at which a rehearsal is interrupted."""
+
+
+class _Timed:
+    """A task that notes how long its steps take."""
+
+    def __init__(self, task: Task, device: str) -> None:
+        self._task, self._device = task, device
+        self.seconds: list[float] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def training_step(self, batch: Any, step: int) -> Mapping[str, Tensor]:
+        values: Mapping[str, Tensor] = {}
+
+        def work() -> None:
+            nonlocal values
+            values = self._task.training_step(batch, step)
+
+        self.seconds.append(seconds_on(self._device, work))
+        return values
+
+
+def rehearse(work: TrainingWork, settings: Any, steps: int, device: str, workspace: Path) -> Rehearsal:
+    """Train for a few steps, then again with a stop in the middle and from its checkpoint, and compare the weights.
+
+    Parameters
+    ----------
+    work : TrainingWork
+    settings : object
+        The chapter's settings; network, batch, loss and optimiser are theirs.
+    steps : int
+        At least 2.
+    device : str
+    workspace : Path
+        An empty folder for checkpoints.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is below 2.
+    """
+    require_range("steps", steps, 2, remedy="one is needed on either side of the interruption")
+    batches, stop = work.batches(settings, device), (steps + 1) // 2
+    made: list[float] = []
+
+    def timed(number: int) -> Any:
+        batch: list[Any] = []
+        made.append(seconds_on(device, lambda: batch.append(batches(number))))
+        return batch[0]
+
+    def stopped(number: int) -> Any:
+        if number == stop:
+            raise _Stopped
+        return batches(number)
+
+    before = machine.peak_memory_mib()
+    machine.reset_peak_memory()
+    whole, seconds = _train(work, settings, steps, device, workspace / "whole", timed)
+    peak, on_device = machine.peak_memory_mib(), machine.peak_device_memory_mib()
+    try:
+        _train(work, settings, steps, device, workspace / "parts", stopped)
+    except _Stopped:
+        parts, _ = _train(work, settings, steps, device, workspace / "parts", batches)
+    return Rehearsal(
+        steps,
+        settings.training.batch_size,
+        tuple(round(value, 4) for value in seconds),
+        round(sum(made) / len(made), 4),
+        round(max(peak, before), 1),
+        None if on_device is None else round(on_device, 1),
+        stop,
+        whole == parts,
+    )
+
+
+def _train(
+    work: TrainingWork, settings: Any, steps: int, device: str, workspace: Path, batches: Callable[[int], Any]
+) -> tuple[str, list[float]]:
+    """Make the task, train it, and return a digest of its weights and the seconds of its steps."""
+    gc.collect()
+    torch.manual_seed(0)
+    task = work.task(settings)
+    plan: TrainingPlan = replace(
+        task.plan,  # type: ignore[attr-defined]
+        steps=steps,
+        report_every=1,
+        validate_every=None,
+        patience=None,
+        checkpoint_seconds=0.0,
+    )
+    timed = _Timed(task, device)
+    fit(timed, batches, plan, workspace, device=device, progress=False)
+    return _digest(task), timed.seconds
+
+
+def _digest(task: Task) -> str:
+    digest = hashlib.sha256()
+    for name, module in sorted(task.modules.items()):
+        for key, tensor in module.state_dict().items():
+            digest.update(f"{name}.{key}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def step_seconds(
+    work: TrainingWork, settings: Any, device: str, *, compiled: str | None = None, most_seconds: float = 3.0
+) -> float:
+    """Seconds of a step with one batch that is there already: the median of up to 20 after two that do not count.
+
+    Parameters
+    ----------
+    compiled : str, optional
+        Mode of `torch.compile`, ``"default"`` or ``"reduce-overhead"`` (CUDA graphs); None runs as it is.
+    most_seconds : float
+        No further step is begun after so many.
+    """
+    torch.manual_seed(0)
+    task = work.task(settings)
+    for module in task.modules.values():
+        module.to(device).train()
+    if compiled is not None:
+        for module in work.compiled(task):
+            module.compile(mode=compiled)
+    batch = work.batches(settings, device)(0)
+    for step in range(2):
+        task.training_step(batch, step)
+    seconds: list[float] = []
+    while len(seconds) < 20 and sum(seconds) < most_seconds:
+        seconds.append(seconds_on(device, lambda: task.training_step(batch, len(seconds))))
+    return sorted(seconds)[len(seconds) // 2]
