@@ -190,6 +190,18 @@ def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
 
 
+def errors_of(sweeps: RecordedSweeps, variant: str) -> Values:
+    """Mean relative L2 error of the maps over the test heads, by seed."""
+    return [float(np.mean([map_error(entry) for entry in heads])) for heads in sweeps.heads("maps", "maps", variant)]
+
+
+def _more_heads(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    fewer, more = errors_of(sweeps, "headline"), errors_of(sweeps, "six_heads")
+    name = "error after training on the scale's heads over that on half as many again"
+    ratios = [one / other for one, other in zip(fewer, more, strict=True)]
+    return over_seeds(name, ratios), len(sweeps.heads("maps", "maps")[0])
+
+
 def _seconds(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     seconds = [float(document["seconds"]) for document in sweeps.documents("timing", "timing", "timing")]
     return over_seeds("seconds for a map of 256^3 voxels", seconds), 1
@@ -300,6 +312,7 @@ _CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     ),
     "within_seconds": (("timing",), _seconds),
     "arbitrary_where_no_image": (("neck",), _neck_error),
+    "ten_heads_suffice": (("headline", "six_heads"), _more_heads),
     "neck_disturbs_axial": (("neck", "headline"), _neck_and_axial),
 }
 """By the claim's short name: the variants it rests on, and its statistic."""

@@ -13,6 +13,9 @@ from mrrepro.runs.recorded import Variant
 
 SETTINGS = CondNetSettings
 
+AXIAL = TRAININGS[2]
+"""The training whose length the choices of start and rate are compared in."""
+
 STAGES = (HEADS, *TRAININGS, *TRAININGS_OF_TWO, MAPS, MAPS_OF_TWO, FIELDS, COIL_SWEEP, REFINED, SCANNERS, UNSEEN)
 
 WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
@@ -28,4 +31,26 @@ VARIANTS = (
         "labels go on below where the images end: the paper's neck problem",
         (*TRAININGS, MAPS),
     ),
+    Variant(
+        "one_head",
+        {"heads.training": 1, "training.epochs": 40.0},
+        "a quarter of the training heads, as many steps",
+        (MAPS,),
+    ),
+    Variant(
+        "six_heads",
+        {"heads.training": 6, "training.epochs": 6.667},
+        "half as many training heads again, as many steps",
+        (MAPS,),
+    ),
+    Variant("drawn_start", {"training.start": "drawn"}, "weights by torch's rule, no bias set", (AXIAL,)),
+    Variant(
+        "default_rate",
+        {"training.learning_rate": 1e-3, "training.decay_from": 1.0},
+        "Adam's default rate, never lowered, as at scale paper",
+        (AXIAL,),
+    ),
+    Variant("wider_gap", {"stimulation.gap_mm": 20.0}, "the coil twice as far from the scalp", (FIELDS,)),
+    Variant("turned_coil", {"stimulation.angle_deg": 45.0}, "the coil turned by a right angle", (FIELDS,)),
+    Variant("thinner_air", {"stimulation.air_below": 0.0005}, "less of an estimated map is called air", (FIELDS,)),
 )

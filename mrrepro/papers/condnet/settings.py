@@ -86,6 +86,11 @@ class TrainingSettings:
     decay_from: float = setting(1.0, "part of the run after which the rate falls to 0; 1 for never", low=0, high=1)
     validation_share: float = setting(0.1, "part of the slices kept for validation", source="9:1", low=0.01, high=0.5)
     validations: int = setting(50, "validations in the run: one an epoch in the paper", low=1, high=1000)
+    start: str = setting(
+        "drawn",
+        "weights before training: 'drawn' by torch's rule, or 'mean': He's rule, the output's bias at the mean target",
+        choices=("drawn", "mean"),
+    )
     precision: str = setting("float32", "of the forward pass", choices=("float32", "bfloat16"))
 
     def plan(self, slices: int, epochs: float) -> TrainingPlan:
@@ -162,7 +167,7 @@ class CondNetSettings:
         paper = cls()
         if scale == "paper":
             return paper
-        fast = replace(paper.training, learning_rate=1e-2, decay_from=0.0, validations=12)
+        fast = replace(paper.training, learning_rate=1e-2, decay_from=0.0, start="mean", validations=12)
         if scale == "colab":
             return replace(paper, training=replace(fast, learning_rate=4e-3, epochs=20.0, epochs_of_two=10.0))
         if scale == "demo":
@@ -170,7 +175,7 @@ class CondNetSettings:
                 paper,
                 heads=HeadSettings(training=4, testing=2, drawn_testing=1, voxel_size_mm=2.0),
                 network=replace(paper.network, depth=5),
-                training=replace(fast, epochs=6.0, epochs_of_two=3.0),
+                training=replace(fast, epochs=10.0, epochs_of_two=5.0),
                 evaluation=EvaluationSettings(angles=4, gaps_mm=(6.0, 12.0)),
             )
         return replace(
