@@ -7,6 +7,7 @@ from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN
 from mrrepro.papers.condnet.heads import HEADS
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.settings import CondNetSettings
+from mrrepro.papers.condnet.sphere_study import SPHERES
 from mrrepro.papers.condnet.stages import TRAININGS, TRAININGS_OF_TWO
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS
 from mrrepro.runs.recorded import Variant
@@ -24,6 +25,7 @@ WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
 VARIANTS = (
     Variant("headline", {}, "the chapter's networks at full length, and the experiments on them", WHOLE),
     Variant("two", {}, "two conductors at once beside one", (MAPS, MAPS_OF_TWO)),
+    Variant("spheres", {}, "the solver against closed forms by voxel size, and its cycles by grid", (SPHERES,)),
     Variant("timing", {}, "a map of 256^3 voxels, timed", (TIMING,)),
     Variant(
         "neck",

@@ -151,6 +151,14 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class SolverSettings:
+    """Sizes of the study of the solver on spheres."""
+
+    voxels_mm: tuple[float, ...] = setting((4.0, 2.0, 1.0), "edges of the voxels of the spheres")
+    grids: tuple[int, ...] = setting((64, 128, 256), "edges of the cubic grids whose cycles are counted, in voxels")
+
+
+@dataclass(frozen=True)
 class CondNetSettings:
     """Everything that a run of this chapter depends on, beside the seed."""
 
@@ -160,6 +168,7 @@ class CondNetSettings:
     training: TrainingSettings = TrainingSettings()
     stimulation: StimulationSettings = StimulationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    solver: SolverSettings = SolverSettings()
 
     @classmethod
     def at_scale(cls, scale: str) -> Self:
@@ -185,4 +194,5 @@ class CondNetSettings:
             training=replace(fast, epochs=40.0, epochs_of_two=10.0, validations=4),
             stimulation=replace(paper.stimulation, gap_mm=30.0, blur_mm=8.0),
             evaluation=EvaluationSettings(angles=2, gaps_mm=(30.0, 40.0)),
+            solver=SolverSettings((8.0, 4.0), (32, 64)),
         )
