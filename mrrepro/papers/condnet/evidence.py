@@ -184,9 +184,13 @@ def _neck_and_axial(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     return over_seeds(name, list(ratios["neck"] - ratios["headline"])), 1
 
 
+def where_no_image(entry: Entry) -> float:
+    """Relative error of a map below the images' end over that elsewhere."""
+    return float(entry["neck"]) / float(entry["elsewhere"])
+
+
 def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    entries = sweeps.pooled("maps", "maps", "neck")
-    values = [float(entry["neck"]) / float(entry["elsewhere"]) for entry in entries if "neck" in entry]
+    values = [where_no_image(entry) for entry in sweeps.pooled("maps", "maps", "neck") if "neck" in entry]
     return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
 
 
