@@ -57,7 +57,7 @@ class RecordedSweeps(RecordedRuns):
 
         A claim whose runs are not recorded at this scale, or over one seed alone, is left out.
         """
-        return claims_of(self, _CLAIMS)
+        return claims_of(self, CLAIMS)
 
 
 def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], float]) -> Builder:
@@ -223,7 +223,7 @@ def _refined(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...
     return ("headline",), _over_heads("refined", "refined", name, value)
 
 
-_CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
+CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "error_largest_in_motor_area": _fields(
         "relative L2 in the hand knob minus the largest of brain and outside the brain",
         lambda e: relative_l2(e, "motor_area") - max(relative_l2(e, part) for part in PARTS[:2]),
