@@ -62,6 +62,7 @@ from mrrepro.solvers.potential_sources import edge_line_integrals, induced_sourc
 from mrrepro.solvers.potential_system import build_system
 from mrrepro.solvers.sphere_fields import eccentric_sphere_field
 
+# %%
 run = open_run("condnet", "04_solver", CondNetSettings, globals())
 recorded = RecordedSweeps("demo").documents("spheres", "spheres", "spheres")
 
@@ -134,22 +135,16 @@ show_table(
 
 
 # %%
-def by_voxel(entries, what, value):
-    """One row for each way, one column for each voxel size."""
-    found = {}
-    for entry in entries:
-        found.setdefault(entry[what], {what: entry[what]})[f"{entry['voxel_mm']:g} mm"] = entry[value]
-    return list(found.values()) or [{what: "nothing is recorded at this scale"}]
-
-
 coil_rows, electrode_rows, growth = (recorded[0][part] if recorded else [] for part in ("coil", "electrodes", "growth"))
 show_table(
-    by_voxel(coil_rows, "conductivity", "relative_l2"),
+    plots.by_voxel(coil_rows, "conductivity", "relative_l2"),
     caption="Relative L2 error of the coil's field in the brain of a layered sphere (recorded).",
     name="tab-layered-fine",
 )
+
+# %%
 show_table(
-    by_voxel(coil_rows, "conductivity", "percentile_99"),
+    plots.by_voxel(coil_rows, "conductivity", "percentile_99"),
     caption="99th percentile of |E| there over that of the closed form (recorded). Where the binary map does not come "
     "nearer to one as voxels shrink, that is the staircase artefact in a number.",
     name="tab-percentile",
@@ -198,7 +193,7 @@ show_table(
 
 # %%
 show_table(
-    by_voxel(electrode_rows, "boundary", "all"),
+    plots.by_voxel(electrode_rows, "boundary", "all"),
     caption="All voxels, voxel means, at finer voxels (recorded).",
     name="tab-eccentric-fine",
 )

@@ -60,6 +60,7 @@ from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, r
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("condnet", "05_stimulation", CondNetSettings, globals())
 sweeps = RecordedSweeps("demo")
 
