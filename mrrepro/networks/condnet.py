@@ -142,11 +142,9 @@ class DecoderTrack(nn.Module):
         self.concatenations = nn.ModuleList(Concatenation() for _ in range(1, depth - 1))
 
     @property
-    def last_map(self) -> nn.Conv2d:
-        """Convolution before the sigmoid of the output."""
-        convolution = self.maps[0].get_submodule("0")
-        assert isinstance(convolution, nn.Conv2d)
-        return convolution
+    def last_bias(self) -> Tensor:
+        """Bias of the convolution before the output's sigmoid."""
+        return self.maps[0].get_parameter("0.bias")
 
     def forward(self, hub: Tensor, pooled: Sequence[Sequence[Tensor]]) -> Float[Tensor, "batch 1 height width"]:
         """From the hub to one normalised slice in (0, 1)."""
@@ -234,7 +232,7 @@ def start_at_mean(network: CondNet, means: Sequence[float]) -> None:
         if not 0.0 < mean < 1.0:
             raise ValueError(f"means must lie in (0, 1), as the sigmoid does, but hold {mean}: scale the targets.")
         assert isinstance(decoder, DecoderTrack)
-        decoder.last_map.bias.fill_(math.log(mean / (1.0 - mean)))
+        nn.init.constant_(decoder.last_bias, math.log(mean / (1.0 - mean)))
 
 
 def scale_conductivity(

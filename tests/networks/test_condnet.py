@@ -143,7 +143,7 @@ def test_a_network_can_start_at_the_mean_of_its_targets() -> None:
     network = CondNet(CondNetDesign(inputs=2, outputs=2, depth=4))
     start_at_mean(network, [0.05, 0.6])
     for decoder, mean in zip(network.decoders, (0.05, 0.6), strict=True):
-        assert torch.sigmoid(decoder.last_map.bias).item() == pytest.approx(mean)
+        assert torch.sigmoid(decoder.last_bias).item() == pytest.approx(mean)
     weights = network.encoders[1].convolutions[3][0].weight
     # 32 x 16 x 9 draws of variance 2 / (16 x 9): the sample's sd is known to 1 %
     assert weights.std().item() == pytest.approx((2 / (16 * 9)) ** 0.5, rel=0.05)
