@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bookbuild.beside_plot import Point, plot
 from bookbuild.markdown import heading_of, table
+from bookbuild.project import ROOT
 from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
 from mrrepro.runs.records import SUBSTITUTE
@@ -37,7 +38,7 @@ def paper_page(paper: str) -> str:
         _item(item, [row for row in numbers if _item_of(row) == item]) for item in _in_order(map(_item_of, numbers))
     ]
     if claims:
-        parts.append(f"## Claims\n\n{_claims(claims)}")
+        parts += [f"## Claims\n\n{_claims(claims)}", _provenance(claims)]
     return "\n".join([*parts, _on_real_data(everything)])
 
 
@@ -117,7 +118,7 @@ def _ours(row: LedgerRow) -> str:
     if row.record is None:
         return MARKS.get(row.verdict) or ("…" if row.reason == NO_RUN else "–")
     ((_, ours, _, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
-    return f"{MARKS.get(verdict, '')} {ours}".strip() + (" (stale)" if row.stale else "")
+    return f"{MARKS.get(verdict, '')} {ours}".strip() + (f" (stale, of {row.record.date[:10]})" if row.stale else "")
 
 
 def _plot(item: str, rows: Sequence[LedgerRow]) -> str:
@@ -142,13 +143,27 @@ def _provenance(rows: Sequence[LedgerRow]) -> str:
         record = row.record
         if record is not None:
             seeds, data = ", ".join(map(str, record.seeds)), ", ".join(record.data) or record.basis
-            key = (record.notebook, record.scale, seeds, data, record.commit, record.device, record.date)
+            key = (
+                _linked(row.paper, record.notebook),
+                record.scale,
+                seeds,
+                data,
+                record.commit,
+                record.device,
+                record.date,
+            )
             found[key] = found.get(key, 0) + 1
     if not found:
         return ""
     head = ["notebook", "scale", "seeds", "data", "commit", "device", "date", "values"]
     lines = [[*key, str(count)] for key, count in found.items()]
     return f"::::{{dropdown}} Provenance\n\n{table(head, lines, style='beside')}\n::::\n"
+
+
+def _linked(paper: str, notebook: str) -> str:
+    """Return a link to a notebook's page, or its bare name where the book has no such page."""
+    path = f"notebooks/{paper}/{notebook}.ipynb"
+    return f"[{notebook}](../{path})" if (ROOT / path).is_file() else notebook
 
 
 def _on_real_data(rows: Sequence[LedgerRow]) -> str:

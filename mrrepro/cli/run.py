@@ -46,7 +46,7 @@ def run(
         with limited(minutes), joined() as first:
             _run_stages(target, scale, seed, given, artifacts, only or (), first)
     else:
-        _run_notebooks(target, scale, seed, given, artifacts, output)
+        run_notebooks(target, scale, seed, given, artifacts, output)
 
 
 def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[str, str]:
@@ -102,9 +102,10 @@ def _run_stages(
             typer.echo(f"{stage.name}  {artifact.key[:16]}  made in {artifact.seconds:.1f} s  {artifact.path}")
 
 
-def _run_notebooks(
+def run_notebooks(
     target: str, scale: str, seed: int, given: Mapping[str, str], artifacts: Path | None, output: Path | None
-) -> None:
+) -> list[Path]:
+    """Execute a chapter's notebooks, or one, and return the receipts they wrote; a failure ends the command."""
     from mrrepro.cli.notebooks import NotebookFailed, environment, execute, find_notebooks, read_notebook
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.notebook import RECEIPTS_VARIABLE
@@ -117,6 +118,8 @@ def _run_notebooks(
         document = read_notebook(notebook)
         planned.append((notebook, document, notebook_parameters(notebook, document, scale, seed, given, store.root)))
     receipts = folder / "receipts" if output is not None else store.root / "receipts"
+    own = receipts / target.strip("/").partition("/")[0]
+    before = {path: path.stat().st_mtime_ns for path in own.glob("*.json")}
     with environment(**{PROGRESS_VARIABLE: "0", RECEIPTS_VARIABLE: str(receipts)}):
         for notebook, document, parameters in planned:
             name = f"{notebook.chapter}/{notebook.name}"
@@ -130,6 +133,7 @@ def _run_notebooks(
                 fail(str(error), FELL_SHORT)
             typer.echo(f"  {seconds:.1f} s")
     typer.echo(f"Executed notebooks: {folder}; receipts: {receipts}")
+    return [path for path in sorted(own.glob("*.json")) if path.stat().st_mtime_ns != before.get(path)]
 
 
 def notebook_parameters(

@@ -30,6 +30,7 @@ from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.parameters import PARAMETERS, as_overrides, further_values, undeclared
 from mrrepro.runs.real_data import SIMULATED, ChapterData, RunData, resolve
 from mrrepro.runs.receipts import write_receipt
+from mrrepro.runs.recorded import Made, made_by
 from mrrepro.runs.records import BASES, SUBSTITUTE, Record, Statistic
 from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.reported import LedgerError
@@ -107,6 +108,7 @@ class Run(Generic[S]):
         basis: str | None = None,
         seeds: Sequence[int] | None = None,
         by: Sequence[Stage | Callable[..., Any]] = (),
+        recorded: Sequence[Mapping[str, Any]] = (),
     ) -> Verdict:
         """Record what was found for a number or a claim, and return the verdict.
 
@@ -129,6 +131,9 @@ class Run(Generic[S]):
             The seeds, where they are not only the run's own.
         by : sequence of Stage or function
             What computed it; by default all stages made so far. A change of their code makes the record stale.
+        recorded : sequence of mapping
+            Recorded runs (`mrrepro.runs.recorded.read_recorded`) that it rests on besides: their code, data, time and
+            memory count too.
         """
         require_nothing_replaced(f"recording {id}")
         chosen = tuple(seeds) if seeds is not None else (self.seed,)
@@ -137,7 +142,7 @@ class Run(Generic[S]):
         value = _as_number(value)
         sd = None if sd is None else float(sd)
         self.ledger.entry(id)  # an unknown id is said before all else
-        code, data, seconds, peak = self._made_by(id, by)
+        code, data, seconds, peak = self._made_by(id, by, recorded)
         rests = self.data.underlies(data)
         chosen_basis = basis or (SUBSTITUTE if rests else self.basis)
         if rests and chosen_basis == SUBSTITUTE:
@@ -242,7 +247,7 @@ class Run(Generic[S]):
         return SUBSTITUTE if touched else self.basis
 
     def _made_by(
-        self, id: str, by: Sequence[Stage | Callable[..., Any]]
+        self, id: str, by: Sequence[Stage | Callable[..., Any]], recorded: Sequence[Mapping[str, Any]]
     ) -> tuple[dict[str, str], dict[str, str], float, float]:
         stages: dict[str, Artifact] = {} if by else dict(self._artifacts)
         code: dict[str, str] = {}
@@ -253,17 +258,17 @@ class Run(Generic[S]):
                     raise LedgerError(f"{id}: stage {maker.name} has not been made in this run; call run.make first.")
             else:
                 code[function_name(maker)] = code_digest(maker)
+        before = made_by(recorded) if recorded else Made({}, {}, 0.0, 0.0)
+        code.update(before.code)
         if not stages and not code:
             raise LedgerError(f"{id}: nothing says what computed it; make a stage first, or give by=(function,).")
-        data: dict[str, str] = {}
+        data = dict(before.data)
         for artifact in stages.values():
             code.update(artifact.manifest["code"])
             data.update(artifact.manifest["data"])
-        seconds = sum(artifact.seconds for artifact in stages.values())
-        peak = max(
-            [float(artifact.manifest["peak_memory_mib"]) for artifact in stages.values()],
-            default=machine.peak_memory_mib(),
-        )
+        seconds = sum((artifact.seconds for artifact in stages.values()), before.seconds)
+        peaks = [float(artifact.manifest["peak_memory_mib"]) for artifact in stages.values()]
+        peak = max([*peaks, before.peak_memory_mib]) or machine.peak_memory_mib()
         return dict(sorted(code.items())), dict(sorted(data.items())), seconds, peak
 
 
