@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from mrrepro.metrics.regions import BACKGROUND, RegionMasks, enhancement_mask
 from mrrepro.networks.image_normalization import StandardScoreNormalization
-from mrrepro.papers.contrast_t1.own_cohort import patient_folders, read_patient
+from mrrepro.papers.contrast_t1.own_cohort import good_folders, patient_folders, read_patient
 from mrrepro.papers.contrast_t1.settings import CohortSettings, ContrastT1Settings
 from mrrepro.phantoms.brain_images import mni152_path, sha256_of
 from mrrepro.phantoms.glioma import Anatomy, mni152_template
@@ -67,7 +68,8 @@ def make_cohort(context: StageContext[CohortSelection]) -> None:
             write_json(facts, found)
         about += read_json(facts)
     write_arrays(context.workspace / "grid.npz", union=source.union, affine_mm=source.affine_mm)
-    write_json(context.workspace / "patients.json", {"source": source.words, "patients": about})
+    document = {"source": source.words, "patients": about, "left_out": dict(source.left_out)}
+    write_json(context.workspace / "patients.json", document)
 
 
 class _Source:
@@ -77,6 +79,7 @@ class _Source:
     union: Bool[np.ndarray, "x y z"]
     affine_mm: Float[np.ndarray, "4 4"]
     words: str
+    left_out: Mapping[str, str] = MappingProxyType({})
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         raise NotImplementedError
@@ -101,11 +104,14 @@ class _Simulated(_Source):
 
 class _Folder(_Source):
     def __init__(self, cohort: CohortSettings) -> None:
-        self.folders = patient_folders(Path(cohort.data), patients_needed(cohort))
+        needed, data = patients_needed(cohort), Path(cohort.data)
+        bad: dict[str, str] = {}
+        self.folders = good_folders(data, needed, bad) if cohort.skip_bad_patients else patient_folders(data, needed)
+        self.left_out = bad
         self.count = len(self.folders)
         first = read_patient(self.folders[0])
         self.union, self.affine_mm = np.ones(first.brain.shape, dtype=bool), first.affine_mm
-        self.words = f"{self.count} patients of the folder {Path(cohort.data).name}"
+        self.words = f"{self.count} patients of the folder {data.name}"
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         found = read_patient(self.folders[number], shape=self.union.shape)
@@ -141,6 +147,7 @@ class Cohort:
         document = artifact.json("patients.json")
         self.source: str = document["source"]
         self.about: list[dict[str, Any]] = document["patients"]
+        self.left_out: dict[str, str] = document["left_out"]
         held_out = settings.train + settings.validation
         self.sets = {
             "train": range(settings.train),
@@ -192,7 +199,8 @@ def template_checksums(settings: ContrastT1Settings) -> Mapping[str, str]:
         t1 = mni152_path()
         paths = [t1.with_name(t1.name.replace("_t1_", f"_{kind}_")) for kind in ("t1", "gm", "wm")]
     else:
-        folders = patient_folders(Path(settings.cohort.data), patients_needed(settings.cohort))
+        needed = 0 if settings.cohort.skip_bad_patients else patients_needed(settings.cohort)
+        folders = patient_folders(Path(settings.cohort.data), needed)
         paths = [path for folder in folders for path in sorted(folder.glob("*.nii*"))]
         return {f"{path.parent.name}/{path.name}": sha256_of(path) for path in paths}
     return {path.name: sha256_of(path) for path in paths}

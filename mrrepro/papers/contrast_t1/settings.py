@@ -11,8 +11,19 @@ from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.radiomics.nested_validation import FOREST, LOGISTIC, SUPPORT_VECTOR_MACHINE, NestedValidation
 from mrrepro.runs.settings import setting
 from mrrepro.simulators.glioma_scans import ScanVariation
-from mrrepro.training.image_losses import LOSSES, AbsoluteError, ImageLoss, StructuralDissimilarity, WeightedSum
+from mrrepro.training.image_losses import (
+    LOSSES,
+    AbsoluteError,
+    ImageLoss,
+    OccurrenceEntropy,
+    StructuralDissimilarity,
+    WeightedSum,
+)
 from mrrepro.training.plan import LearningRateSchedule, TrainingPlan
+
+
+OCCURRENCE = "where"
+"""Name of the loss of a network that gives each voxel's probability to enhance instead of an image."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,7 @@ class CohortSettings:
         "'simulated', or a folder with one folder a patient (see the chapter's first page)",
         source="Erasmus Glioma Database in the thesis",
     )
+    skip_bad_patients: bool = setting(False, "leave out a patient whose files are faulty, and say so, instead of ending")
     voxel_mm: int = setting(1, "edge of a voxel of the simulated cohort", source="2.2", unit="mm", choices=(1, 2, 4, 8))
     train: int = setting(208, "patients to train on", source="2.2", low=2, high=100_000)
     validation: int = setting(45, "patients that choose the best epoch", source="2.2", low=2, high=100_000)
@@ -65,9 +77,14 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class LossChoice:
-    """The loss: one of Table 1, or the mix of eq. 4 with weights."""
+    """The loss: one of Table 1, the mix of eq. 4 with weights, or the thesis' further work (section 6)."""
 
-    name: str = setting("LM", "loss, by the thesis' name", source="2.6", choices=tuple(LOSSES))
+    name: str = setting(
+        "LM",
+        "loss, by the thesis' name; 'where' for the cross-entropy of where enhancement occurs",
+        source="2.6",
+        choices=(*LOSSES, OCCURRENCE),
+    )
     absolute: float = setting(1.0, "lambda_1 of the mix", source="2.6", low=0, high=1e4)
     structural: float = setting(1.0, "lambda_2 of the mix", source="2.6", low=0, high=1e4)
     third: float = setting(1.0, "lambda_3 of the mix", source="2.6", low=0, high=1e4)
@@ -75,8 +92,14 @@ class LossChoice:
         "enhancement", "region of the mix' third term, illegible in the source", choices=("enhancement", "tumor")
     )
 
+    adversarial: float = setting(
+        0.0, "weight of an adversarial term beside the loss; 0 for none", source="6: further work", low=0, high=1e3
+    )
+
     def loss(self) -> ImageLoss:
-        """The same as the training takes it."""
+        """The same as the training takes it, without the adversarial term."""
+        if self.name == OCCURRENCE:
+            return OccurrenceEntropy()
         if self.name != "LM":
             return LOSSES[self.name]
         third = AbsoluteError(Region[self.third_region.upper()])
