@@ -25,12 +25,14 @@ NEAR: dict[str, Any] = {
     "cohort.train": 384,
     "cohort.validation": 24,
     "cohort.labelled": 48,
+    "cohort.core_contrast": 0.5,
     "training.patch": 16,
     "training.epochs": 10,
     "training.batch_size": 4,
 }
 """Cubes of 64 mm around the tumor, four times the patients and five times the steps: all voxels and steps go to the
-tumor, which takes least time to come near the optima, and patients are not learned by heart."""
+tumor, which takes least time to come near the optima, and patients are not learned by heart. The core stands out, as
+the optima suppose: with the usual contrast a classifier of single voxels' surroundings finds half of it."""
 
 CELLS: dict[str, tuple[float, float]] = {
     "usual": (1.14, 0.6),

@@ -45,6 +45,9 @@ class CohortSettings:
     )
     evidence_separation: float = setting(1.14, "d', how much the images tell of enhancement", low=0, high=100)
     enhancing_fraction: float = setting(0.6, "q, part of the core that enhances", low=0.01, high=1)
+    core_contrast: float = setting(
+        0.0, "logarithm by which T1 of the core is longer than usual, so that it stands out from oedema", low=-1, high=2
+    )
     noise: float = setting(0.03, "noise in each channel, of the brain's mean signal", low=0, high=1)
     shift_mm: float = setting(0.8, "misregistration along each axis, sd", unit="mm", low=0, high=20)
     rotation: float = setting(0.01, "misregistration about each axis, sd", unit="rad", low=0, high=0.5)
@@ -55,7 +58,12 @@ class CohortSettings:
 
     def variation(self) -> ScanVariation:
         """How their scans differ."""
-        return ScanVariation(noise=self.noise, shift=self.shift_mm * 1e-3, rotation=self.rotation)
+        return ScanVariation(
+            noise=self.noise,
+            shift=self.shift_mm * 1e-3,
+            rotation=self.rotation,
+            core_contrast=self.core_contrast,
+        )
 
 
 @dataclass(frozen=True)
