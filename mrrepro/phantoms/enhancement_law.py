@@ -23,7 +23,6 @@ from scipy.stats import norm
 
 from mrrepro.validation import require_finite, require_range
 
-
 USUAL_SEPARATION = 1.14
 """d' of the usual cohort: an area under the curve of 0.79, near what the thesis found (Fig. 9)."""
 

@@ -104,8 +104,8 @@ def good_folders(folder: Path, needed: int, bad: dict[str, str]) -> list[Path]:
     if len(good) < needed:
         faults = "; ".join(bad.values()) or "no patient is faulty"
         raise ValueError(
-            f"{folder} holds {len(good)} good patients, but cohort.train, .validation and .test (or .labelled, if more) "
-            f"ask for {needed}: lower them or repair the files. Left out: {faults}"
+            f"{folder} holds {len(good)} good patients, but cohort.train, .validation and .test (or .labelled, if "
+            f"more) ask for {needed}: lower them or repair the files. Left out: {faults}"
         )
     return good
 

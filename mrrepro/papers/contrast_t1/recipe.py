@@ -100,7 +100,10 @@ VARIANTS = (
         "the mix beside an adversarial term, in the proportion to the absolute error that DL-EPT has",
     ),
     Variant(
-        "where", {"loss.name": OCCURRENCE}, "where enhancement occurs, by cross-entropy in the brain", (TRAINING, EVALUATION)
+        "where",
+        {"loss.name": OCCURRENCE},
+        "where enhancement occurs, by cross-entropy in the brain",
+        (TRAINING, EVALUATION),
     ),
     _near("near_l1b", "L1B", "usual", "absolute error in the brain"),
     _near("near_l2b", "L2B", "usual", "squared error in the brain"),

@@ -21,7 +21,6 @@ from mrrepro.training.image_losses import (
 )
 from mrrepro.training.plan import LearningRateSchedule, TrainingPlan
 
-
 OCCURRENCE = "where"
 """Name of the loss of a network that gives each voxel's probability to enhance instead of an image."""
 
@@ -35,7 +34,9 @@ class CohortSettings:
         "'simulated', or a folder with one folder a patient (see the chapter's first page)",
         source="Erasmus Glioma Database in the thesis",
     )
-    skip_bad_patients: bool = setting(False, "leave out a patient whose files are faulty, and say so, instead of ending")
+    skip_bad_patients: bool = setting(
+        False, "leave out a patient whose files are faulty, and say so, instead of ending"
+    )
     voxel_mm: int = setting(1, "edge of a voxel of the simulated cohort", source="2.2", unit="mm", choices=(1, 2, 4, 8))
     train: int = setting(208, "patients to train on", source="2.2", low=2, high=100_000)
     validation: int = setting(45, "patients that choose the best epoch", source="2.2", low=2, high=100_000)
