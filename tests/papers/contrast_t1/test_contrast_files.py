@@ -178,7 +178,10 @@ def test_too_few_good_patients_name_the_bad_ones(tmp_path):
         write_patient(tmp_path / "data" / f"p{number}", number=number)
     spoil(tmp_path / "data" / "p1", "missing")
     asked = folder_settings(tmp_path / "data", **{"cohort.skip_bad_patients": True})
-    with pytest.warns(UserWarning), pytest.raises(ValueError, match="holds 5 good patients.*ask for 6.*patient p1: FLAIR"):
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(ValueError, match="holds 5 good patients.*ask for 6.*patient p1: FLAIR"),
+    ):
         made_cohort(asked, tmp_path / "store")
 
 
