@@ -87,11 +87,11 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     cohort = _cohort(context, settings.cohort)
     network = read_network(context.inputs["contrast_t1/training"].file(NETWORK_FILE)).to(context.device)
 
-    def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
+    def output(numbers: Sequence[int], images: Tensor) -> Tensor:
         return predict(network, images[:, :CONTRAST], settings.network.depth)
 
-    if settings.loss.name == OCCURRENCE:
-        predictor = composed(predictor, enhancing_rise(cohort))
+    occurrence = settings.loss.name == OCCURRENCE
+    predictor: Predictor = composed(output, enhancing_rise(cohort)) if occurrence else output
     side = settings.training.patch
     arrays: dict[str, np.ndarray] = {}
     arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, side, settings.cohort.voxel_mm, "test")
