@@ -170,7 +170,7 @@ def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
     assert "stale, for their code has changed: reference" in chapter_state("dl_ept", recorded=tmp_path).words
 
 
-@pytest.mark.parametrize("chapter", ["deepspio", "dl_ept"])
+@pytest.mark.parametrize("chapter", ["dl_ept"])
 def test_recorded_claims_are_judged_as_by_the_notebooks(chapter):
     """At scale demo both ways exist; the claims that a notebook took into the ledger have the same verdict."""
     ledger = Ledger(chapter)
