@@ -13,10 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data_fetch.errors import FetchError
 from data_fetch.images import FieldMaps, Geometry, LabelMap, Loaded, Provenance, Subject, Volume
 from data_fetch.store import Store
+
+if TYPE_CHECKING:
+    from data_fetch.at_hand import AtHand
 
 __all__ = [
     "FetchError",
@@ -28,6 +32,7 @@ __all__ = [
     "Store",
     "Subject",
     "Volume",
+    "at_hand",
     "get",
     "load",
     "names",
@@ -54,6 +59,13 @@ def get(name: str, subjects: Sequence[str] = (), store: Store | None = None, sho
     from data_fetch.datasets import source_of
 
     return source_of(name).get(tuple(subjects), store or Store.from_environment(), show_progress)
+
+
+def at_hand(name: str, subjects: Sequence[str], store: Store | None = None) -> AtHand:
+    """Return what of these subjects is here, verified, and what is missing; nothing is downloaded."""
+    from data_fetch.at_hand import at_hand as look
+
+    return look(name, subjects, store)
 
 
 def load(name: str, subject: str, store: Store | None = None) -> Loaded:

@@ -62,6 +62,14 @@ class FolderSource:
         origin = Provenance(self.dataset.name, subject, self.dataset.licence, (), self.dataset.citations)
         return self.read(paths, found[subject][1], origin)
 
+    def here(self, subject: str, store: Store) -> dict[str, Path] | None:
+        """Return a subject's files by role if they are here, else ``None``."""
+        try:
+            found = self._found(store)
+        except NotAtHand:
+            return None
+        return self._files(subject, found) if subject in found else None
+
     def _found(self, store: Store) -> dict[str, tuple[Path, Layout]]:
         root = own_folder(self.dataset, store)
         found: dict[str, tuple[Path, Layout]] = {}

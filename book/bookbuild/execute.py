@@ -56,7 +56,8 @@ class Execution:
 
     def key(self, source: Path) -> str:
         """Hash all that a notebook's outputs follow from, other than what lies in the artifact folder."""
-        others = tuple(f"mrrepro/papers/{chapter}/" for chapter in CHAPTERS if chapter != source.parent.name)
+        own = source.parent.name
+        others = tuple(f"mrrepro/papers/{chapter}/" for chapter in CHAPTERS if own in CHAPTERS and chapter != own)
         digest = hashlib.sha256(f"{self.scale} {sys.version_info[:2]} {platform.machine()}".encode())
         files = [source, self.root / "requirements.lock"]
         for package in ("mrrepro", "data_fetch"):

@@ -29,6 +29,7 @@ def scorecard() -> str:
     lines = [[heading_of(paper), *(str(count[verdict]) for verdict in verdicts)] for paper, count in counts.items()]
     lines.append(["all", *(str(sum(count[verdict] for count in counts.values())) for verdict in verdicts)])
     parts = [table(["paper", *verdicts], lines), _kinds(rows)]
+    parts.append(_bases([row for some in rows.values() for row in some]))
     for paper, some in rows.items():
         parts.append(f"## {heading_of(paper)}\n\n{_bases(some)}\n{_entries(some)}")
     return "\n".join(parts)
@@ -89,14 +90,15 @@ def _papers() -> list[str]:
 def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
     """Count numbers and claims apart: with a result, agreeing, waiting for a run, impossible."""
     lines = []
-    for paper, some in rows.items():
+    everything = [row for some in rows.values() for row in some]
+    for name, some in [*((heading_of(paper), some) for paper, some in rows.items()), ("all", everything)]:
         for kind, words in ((Number, "numbers"), (Claim, "claims")):
             own = [row for row in some if row.headline and isinstance(row.entry, kind)]
             run = [row for row in own if row.record is not None]
             agree = sum(row.verdict in ("reproduced", "agrees on substitute data") for row in run)
             waiting = sum(row.record is None and row.reason == NO_RUN for row in own)
             counts = (len(own), len(run), agree, waiting, len(own) - len(run) - waiting)
-            lines.append([heading_of(paper), words, *map(str, counts)])
+            lines.append([name, words, *map(str, counts)])
     return table(
         ["paper", "what", "in all", "with a result", "of these agree", "not yet attempted", "not possible"], lines
     )
@@ -151,6 +153,6 @@ def _entries(rows: Sequence[Any]) -> str:
             lines.append([name, row.entry.where, "", "", row.verdict, row.reason])
             continue
         ((_, ours, papers, verdict, reason),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
-        old = f" (stale: {row.stale})" if row.stale else ""
+        old = f" (stale, of {row.record.date[:10]}: {row.stale})" if row.stale else ""
         lines.append([name, row.entry.where, ours, papers, verdict, reason + old])
     return f"::::{{dropdown}} All {len(lines)} numbers and claims\n\n{table(head, lines)}\n::::\n"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from bookbuild.beside_plot import Point, plot
 from bookbuild.markdown import heading_of, table
+from bookbuild.project import ROOT
 from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
+from mrrepro.runs.records import SUBSTITUTE
 from mrrepro.runs.reported import Claim, Number, ReportedValue
 from mrrepro.runs.verdicts import NO_RUN
 
@@ -25,7 +27,8 @@ def paper_page(paper: str) -> str:
     """Return the body of a paper's page; one that has no ledger yet says so."""
     if paper not in ledger_folders():
         return f"{heading_of(paper)} has no ledger yet.\n"
-    rows = [row for row in Ledger(paper).rows() if row.headline]
+    everything = Ledger(paper).rows()
+    rows = [row for row in everything if row.headline]
     numbers = [row for row in rows if isinstance(row.entry, Number)]
     claims = [row for row in rows if isinstance(row.entry, Claim)]
     parts = [_opening(numbers, claims)]
@@ -35,8 +38,8 @@ def paper_page(paper: str) -> str:
         _item(item, [row for row in numbers if _item_of(row) == item]) for item in _in_order(map(_item_of, numbers))
     ]
     if claims:
-        parts.append(f"## Claims\n\n{_claims(claims)}")
-    return "\n".join(parts)
+        parts += [f"## Claims\n\n{_claims(claims)}", _provenance(claims)]
+    return "\n".join([*parts, _on_real_data(everything)])
 
 
 def page_generators(papers: Sequence[str]) -> dict[str, Callable[[], str]]:
@@ -115,7 +118,7 @@ def _ours(row: LedgerRow) -> str:
     if row.record is None:
         return MARKS.get(row.verdict) or ("…" if row.reason == NO_RUN else "–")
     ((_, ours, _, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
-    return f"{MARKS.get(verdict, '')} {ours}".strip() + (" (stale)" if row.stale else "")
+    return f"{MARKS.get(verdict, '')} {ours}".strip() + (f" (stale, of {row.record.date[:10]})" if row.stale else "")
 
 
 def _plot(item: str, rows: Sequence[LedgerRow]) -> str:
@@ -140,13 +143,52 @@ def _provenance(rows: Sequence[LedgerRow]) -> str:
         record = row.record
         if record is not None:
             seeds, data = ", ".join(map(str, record.seeds)), ", ".join(record.data) or record.basis
-            key = (record.notebook, record.scale, seeds, data, record.commit, record.device, record.date)
+            key = (
+                _linked(row.paper, record.notebook),
+                record.scale,
+                seeds,
+                data,
+                record.commit,
+                record.device,
+                record.date,
+            )
             found[key] = found.get(key, 0) + 1
     if not found:
         return ""
     head = ["notebook", "scale", "seeds", "data", "commit", "device", "date", "values"]
     lines = [[*key, str(count)] for key, count in found.items()]
     return f"::::{{dropdown}} Provenance\n\n{table(head, lines, style='beside')}\n::::\n"
+
+
+def _linked(paper: str, notebook: str) -> str:
+    """Return a link to a notebook's page, or its bare name where the book has no such page."""
+    path = f"notebooks/{paper}/{notebook}.ipynb"
+    return f"[{notebook}](../{path})" if (ROOT / path).is_file() else notebook
+
+
+def _on_real_data(rows: Sequence[LedgerRow]) -> str:
+    """Put what was found on public data beside what the default run found; empty where there is none."""
+    counted = {row.id: row for row in rows if row.record and row.record.basis != SUBSTITUTE}
+    lines = []
+    for row in rows:
+        if row.record is None or row.record.basis != SUBSTITUTE:
+            continue
+        ((_, ours, papers, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+        other = counted.get(row.id)
+        default = f"{_cell(other)} ({other.record.scale})" if other and other.record else ""
+        named = str(row.record.parameters.get("data", ""))
+        old = " (stale)" if row.stale else ""
+        lines.append([f"`{row.id}`", papers, default, f"{ours} ({row.record.scale}){old}", named, verdict])
+    if not lines:
+        return ""
+    head = ["value or claim", "the paper's", "default run", "on public data", "data set", "verdict"]
+    return f"## On public data\n\n{table(head, lines, style='beside')}"
+
+
+def _cell(row: LedgerRow) -> str:
+    assert row.record is not None
+    ((_, ours, _, _, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+    return ours
 
 
 def _claims(rows: Sequence[LedgerRow]) -> str:

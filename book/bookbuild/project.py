@@ -11,7 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 """The checkout that holds this file."""
 
 CHAPTERS = ("dl_ept", "condnet", "deepspio", "contrast_t1")
-"""One folder of ``notebooks`` each, in the order of the book."""
+"""One folder of ``notebooks`` each, in the order of the book; each replicates a paper."""
+
+NOTEBOOK_FOLDERS = (*CHAPTERS, "teaching")
+"""All folders of ``notebooks``."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ def read_address(root: Path = ROOT) -> Address:
 
 def notebook_sources(root: Path = ROOT) -> list[Path]:
     """List the percent scripts of ``notebooks``, chapter by chapter, in the order of their numbers."""
-    return [path for chapter in CHAPTERS for path in sorted((root / "notebooks" / chapter).glob("[0-9][0-9]_*.py"))]
+    return [
+        path for folder in NOTEBOOK_FOLDERS for path in sorted((root / "notebooks" / folder).glob("[0-9][0-9]_*.py"))
+    ]
 
 
 def docname(source: Path, root: Path = ROOT) -> str:

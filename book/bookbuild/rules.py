@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 
 MOST_LINES, MOST_HIDDEN_LINES = 15, 30
 HIDDEN = {"hide-input", "remove-input", "hide-cell"}
-PARAMETERS = ("scale", "seed", "overrides")
+PARAMETERS = ("scale", "seed", "data", "overrides")
 
 _DECIMAL = re.compile(r"(?<![\w.\-/])[-+−]?\d+\.\d+(?!\w|\.\d)")
 _UNIT = re.compile(

@@ -84,7 +84,7 @@ class XnatSource:
         return Subject(images, labels, origin, metadata)
 
     def _files(self, subject: str, store: Store, show_progress: bool) -> dict[str, Path]:
-        here = self._here(subject, store)
+        here = self.here(subject, store)
         if here is not None:
             return here
         archive = self._archive(store)
@@ -96,7 +96,7 @@ class XnatSource:
                     keep_digest(path)
         return dict(zip(listed, paths, strict=True))
 
-    def _here(self, subject: str, store: Store) -> dict[str, Path] | None:
+    def here(self, subject: str, store: Store) -> dict[str, Path] | None:
         """Return a subject's files by role if its images and mask are all here and right."""
         for folder in store.folders:
             place = folder / self.dataset.name / "SUBJECTS" / subject

@@ -137,6 +137,10 @@ class TarSource:
         origin = Provenance(self.dataset.name, name, self.dataset.licence, files, self.dataset.citations)
         return Subject({"PD": read_volume(path, "PD")}, {}, origin)
 
+    def here(self, subject: str, store: Store) -> list[Path] | None:
+        """Return the files of a subject, or of ``first:N``, if they are here and right, else ``None``."""
+        return self._paths(Wanted.parse([subject]), store)
+
     def _walk(self, wanted: Wanted, store: Store, show_progress: bool) -> None:
         assert self.tar.size is not None
         stems: list[str] = []

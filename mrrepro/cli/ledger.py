@@ -68,14 +68,14 @@ def check(
 @app.command()
 @one_line_errors
 def add(receipts: Receipts) -> None:
-    """Take the values of receipts into the records of this checkout."""
+    """Take the values of receipts into the records of this checkout; of a run on real data, what rests on them."""
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.receipts import read_receipt
 
     read = [read_receipt(path) for path in receipts]  # all are whole before one is written
     ledgers = {receipt.paper: Ledger(receipt.paper) for receipt in read}
     for receipt in read:
-        count = ledgers[receipt.paper].add(receipt.records)
+        count = ledgers[receipt.paper].add(receipt.for_the_ledger())
         typer.echo(f"{receipt.path}: {count} records of scale {receipt.scale} into {ledgers[receipt.paper].folder}")
 
 
@@ -88,6 +88,40 @@ def bands(
     ] = None,
 ) -> None:
     """Compute the expected bands from receipts of the same run over at least three seeds."""
+    _write_bands(receipts, command)
+
+
+@app.command()
+@one_line_errors
+def expect(
+    chapter: Annotated[str, typer.Argument(help="a chapter")],
+    scale: Annotated[str, typer.Option(help="smoke, demo, colab or paper")] = "demo",
+    seeds: Annotated[
+        str | None, typer.Option(help="seeds, with commas; five at smoke, else three, where none are named")
+    ] = None,
+    artifacts: Annotated[
+        Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="folder for executed notebooks and receipts")] = None,
+) -> None:
+    """Run a chapter over seeds and compute from it which values a rerun may be expected to give.
+
+    What lies among the artifacts is not made again, so an interrupted command goes on where it was.
+    """
+    from mrrepro.cli.record import read_seeds
+    from mrrepro.cli.run import run_notebooks
+
+    numbers = read_seeds(seeds or ("0,1,2,3,4" if scale == "smoke" else "0,1,2"))
+    if len(set(numbers)) < 3:
+        raise ValueError(f"--seeds must name at least three different seeds, but names {numbers}.")
+    paths = []
+    for seed in numbers:
+        paths += run_notebooks(chapter, scale, seed, {}, artifacts, output)
+    named = ",".join(map(str, numbers))
+    _write_bands(paths, f"mrrepro ledger expect {chapter} --scale {scale} --seeds {named}")
+
+
+def _write_bands(receipts: list[Path], command: str | None) -> None:
     from mrrepro.runs.bands import make_bands, write_bands
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.receipts import read_receipt
@@ -99,7 +133,7 @@ def bands(
         seeds = sorted({receipt.seed for receipt in own})
         scales = sorted({receipt.scale for receipt in own})
         said = command or "; ".join(
-            f"mrrepro run {paper} --scale {scale} --seed N for N in {seeds}" for scale in scales
+            f"mrrepro ledger expect {paper} --scale {scale} --seeds {','.join(map(str, seeds))}" for scale in scales
         )
         ledger_of = Ledger(paper)
         for scale, made in make_bands(own, shlex.join(said.split()) if command else said).items():

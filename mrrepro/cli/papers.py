@@ -9,6 +9,9 @@ from typing import Any
 
 from mrrepro.runs.settings import require_known
 
+TEACHING = "teaching"
+"""A chapter that is no paper: its package stands beside the papers, for it uses several of them."""
+
 
 def paper_keys() -> tuple[str, ...]:
     """Return the keys of the papers in the package; none of them is imported."""
@@ -18,9 +21,9 @@ def paper_keys() -> tuple[str, ...]:
 
 
 def paper_module(paper: str, name: str) -> ModuleType | None:
-    """Import ``mrrepro.papers.<paper>.<name>``; None where the paper has no such module."""
-    require_known("chapter", paper, paper_keys())
-    whole = f"mrrepro.papers.{paper}.{name}"
+    """Import ``mrrepro.papers.<paper>.<name>``, of `TEACHING` ``mrrepro.teaching.<name>``; None where there is none."""
+    require_known("chapter", paper, (*paper_keys(), TEACHING))
+    whole = f"mrrepro.{paper}.{name}" if paper == TEACHING else f"mrrepro.papers.{paper}.{name}"
     try:
         return importlib.import_module(whole)
     except ModuleNotFoundError as error:
@@ -33,7 +36,7 @@ def paper_settings(paper: str) -> type[Any]:
     """Return the type of a paper's settings, ``recipe.SETTINGS``."""
     settings: Any = getattr(_recipe(paper), "SETTINGS", None)
     if settings is None:
-        raise ValueError(f"mrrepro.papers.{paper}.recipe must name the type of its settings as SETTINGS.")
+        raise ValueError(f"the recipe of {paper} must name the type of its settings as SETTINGS.")
     return settings
 
 

@@ -46,7 +46,7 @@ def run(
         with limited(minutes), joined() as first:
             _run_stages(target, scale, seed, given, artifacts, only or (), first)
     else:
-        _run_notebooks(target, scale, seed, given, artifacts, output)
+        run_notebooks(target, scale, seed, given, artifacts, output)
 
 
 def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[str, str]:
@@ -77,17 +77,20 @@ def _run_stages(
 ) -> None:
     from mrrepro.cli.papers import paper_settings, paper_stages
     from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import configure, require_known
     from mrrepro.runs.stages import make
 
     chapter, _, number = target.strip("/").partition("/")
     if number:
         raise ValueError(f"--stages makes all of {chapter}; leave /{number} out.")
-    settings: Any = configure(paper_settings(chapter), scale, given)
     store = ArtifactStore(artifacts)
     known = {stage.name: stage for stage in paper_stages(chapter)}
     for name in only:
         require_known("stage", name, known)
+    overrides = {name: value for name, value in given.items() if name != "data"}
+    data = resolve(chapter, given.get("data", SIMULATED), scale, store.root)
+    settings: Any = configure(paper_settings(chapter), scale, data.settings(overrides))
     for stage in [known[name] for name in only] or known.values():
         try:
             artifact = make(stage, settings, seed, store)
@@ -99,9 +102,10 @@ def _run_stages(
             typer.echo(f"{stage.name}  {artifact.key[:16]}  made in {artifact.seconds:.1f} s  {artifact.path}")
 
 
-def _run_notebooks(
+def run_notebooks(
     target: str, scale: str, seed: int, given: Mapping[str, str], artifacts: Path | None, output: Path | None
-) -> None:
+) -> list[Path]:
+    """Execute a chapter's notebooks, or one, and return the receipts they wrote; a failure ends the command."""
     from mrrepro.cli.notebooks import NotebookFailed, environment, execute, find_notebooks, read_notebook
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.notebook import RECEIPTS_VARIABLE
@@ -114,6 +118,8 @@ def _run_notebooks(
         document = read_notebook(notebook)
         planned.append((notebook, document, notebook_parameters(notebook, document, scale, seed, given, store.root)))
     receipts = folder / "receipts" if output is not None else store.root / "receipts"
+    own = receipts / target.strip("/").partition("/")[0]
+    before = {path: path.stat().st_mtime_ns for path in own.glob("*.json")}
     with environment(**{PROGRESS_VARIABLE: "0", RECEIPTS_VARIABLE: str(receipts)}):
         for notebook, document, parameters in planned:
             name = f"{notebook.chapter}/{notebook.name}"
@@ -127,6 +133,7 @@ def _run_notebooks(
                 fail(str(error), FELL_SHORT)
             typer.echo(f"  {seconds:.1f} s")
     typer.echo(f"Executed notebooks: {folder}; receipts: {receipts}")
+    return [path for path in sorted(own.glob("*.json")) if path.stat().st_mtime_ns != before.get(path)]
 
 
 def notebook_parameters(
@@ -135,6 +142,7 @@ def notebook_parameters(
     """Return what papermill injects; unknown names and wrong values are errors before anything runs."""
     from mrrepro.cli.notebooks import known_parameters
     from mrrepro.cli.papers import paper_settings
+    from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import configure, describe, require_known
 
     known = known_parameters(document)
@@ -148,8 +156,13 @@ def notebook_parameters(
     for name in given:
         require_known("parameter", name, [*own, *settings])
     overrides = {name: value for name, value in given.items() if name not in own}
-    configure(settings_type, scale, overrides)
     values = {name: _value(name, given[name], known[name]) for name in own if name in given}
+    data = resolve(notebook.chapter, values.get("data", SIMULATED), scale, root, notebook=notebook.name)
+    configure(settings_type, scale, data.settings(overrides))
+    if data.why:
+        typer.echo(f"{notebook.chapter}/{notebook.name}: {data.why}.")
+    if not data.simulated and Path(data.name).is_absolute():
+        values["data"] = data.name  # a folder, seen from where the notebook runs
     values |= {"scale": scale, "seed": seed, "overrides": overrides}
     if "artifacts" in known:
         values["artifacts"] = str(root)

@@ -94,6 +94,7 @@ def checked_runs(notebook: Any, scale: str, points: Sequence[Point], folder: Pat
     from mrrepro.cli.papers import paper_settings
     from mrrepro.cli.sweep_run import SweepRun
     from mrrepro.runs.parameters import PARAMETERS
+    from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import as_plain, configure
     from mrrepro.runs.sweeps import run_name
 
@@ -102,8 +103,11 @@ def checked_runs(notebook: Any, scale: str, points: Sequence[Point], folder: Pat
     runs: dict[str, SweepRun] = {}
     for point in points:
         injected = notebook_parameters(notebook, document, scale, point.seed, point.given, root)
-        settings = as_plain(configure(paper_settings(notebook.chapter), scale, injected["overrides"]))
+        data = resolve(notebook.chapter, injected.get("data", SIMULATED), scale, root, notebook=notebook.name)
+        chosen = configure(paper_settings(notebook.chapter), scale, data.settings(injected["overrides"]))
+        settings = as_plain(chosen)
         own = {name: injected.get(name, value) for name, value in defaults.items() if name not in PARAMETERS}
+        own |= {} if data.simulated else {"data": [data.name, dict(data.sources)]}
         settings, own = json.loads(json.dumps([settings, own]))  # tuples become lists, as in a receipt
         name = run_name(scale, point.seed, [notebook.chapter, notebook.name, settings, own])
         run = SweepRun(name, notebook, document, point, injected, settings, folder / "runs" / name, root)

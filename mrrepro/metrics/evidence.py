@@ -17,11 +17,12 @@ from mrrepro.runs.records import Statistic
 
 @dataclass(frozen=True)
 class Evidence:
-    """A statistic, over which seeds and how many cases a seed."""
+    """A statistic, over which seeds and how many cases a seed, and the recorded runs that it rests on."""
 
     statistic: Statistic
     seeds: tuple[int, ...]
     n_cases: int
+    runs: tuple[Mapping[str, Any], ...] = ()
 
 
 class RecordedRuns:
@@ -74,7 +75,8 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
         seeds = {runs.seeds(variant) for variant in variants}
         if len(seeds) == 1 and len(next(iter(seeds))) > 1:
             statistic, cases = build(runs)
-            found[name] = Evidence(statistic, next(iter(seeds)), cases)
+            rests_on = tuple(run for variant in variants for run in runs.runs(variant))
+            found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
     return found
 
 
@@ -89,6 +91,8 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
                 n_seeds=len(found.seeds),
                 n_cases=found.n_cases,
                 seeds=found.seeds,
+                recorded=found.runs,
+                basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
             )
 
 

@@ -11,6 +11,7 @@ licence); `mrrepro.papers.condnet.table2` holds the resolved table and the list 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,6 +141,11 @@ class DecoderTrack(nn.Module):
         )
         self.concatenations = nn.ModuleList(Concatenation() for _ in range(1, depth - 1))
 
+    @property
+    def last_bias(self) -> Tensor:
+        """Bias of the convolution before the output's sigmoid."""
+        return self.maps[0].get_parameter("0.bias")
+
     def forward(self, hub: Tensor, pooled: Sequence[Sequence[Tensor]]) -> Float[Tensor, "batch 1 height width"]:
         """From the hub to one normalised slice in (0, 1)."""
         features = hub
@@ -192,6 +198,41 @@ class CondNet(nn.Module):
         hub = self.hub([features for features, _ in tracks])
         pooled = [levels for _, levels in tracks]
         return torch.cat([decoder(hub, pooled) for decoder in self.decoders], dim=1)
+
+
+@torch.no_grad()
+def start_at_mean(network: CondNet, means: Sequence[float]) -> None:
+    """Draw new weights, such that the network starts out near the mean of what it shall learn.
+
+    Weights are normal with variance 2 / fan-in (He et al. 2015) and biases zero, except those of the V last maps, whose
+    sigmoid gives the mean of its output's targets at a weighted sum of zero. Most of a slice is air and the mean is far
+    below 1/2, where the sigmoid of a zero bias starts: without this the first part of a training goes into the bias.
+
+    Parameters
+    ----------
+    network : CondNet
+        Is changed in place, from torch's generator.
+    means : sequence of float
+        Mean normalised conductivity over all pixels, one an output, in (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If a mean is not inside of (0, 1), or there are not V of them.
+    """
+    require_range("number of means", len(means), low=network.design.outputs, high=network.design.outputs)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            # Each output of a deconvolution whose stride is its kernel sees one pixel of each channel.
+            fan_in = module.weight[0].numel() if isinstance(module, nn.Conv2d) else module.in_channels
+            nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / fan_in))
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    for decoder, mean in zip(network.decoders, means, strict=True):
+        if not 0.0 < mean < 1.0:
+            raise ValueError(f"means must lie in (0, 1), as the sigmoid does, but hold {mean}: scale the targets.")
+        assert isinstance(decoder, DecoderTrack)
+        nn.init.constant_(decoder.last_bias, math.log(mean / (1.0 - mean)))
 
 
 def scale_conductivity(

@@ -93,6 +93,8 @@ def make_bands(receipts: Iterable[Receipt], command: str) -> dict[str, list[Band
     for receipt in receipts:
         if receipt.document["parameters"].get("overrides"):
             raise LedgerError(f"{receipt.path} is of a run with overrides; bands are for the scale as it is.")
+        if receipt.data != "simulated":
+            raise LedgerError(f"{receipt.path} is of a run on {receipt.data}; bands are for the default data.")
         for record in receipt.records:
             values = found.setdefault((receipt.scale, record.id), {})
             if receipt.seed in values:

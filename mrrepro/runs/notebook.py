@@ -1,6 +1,7 @@
 """A notebook's run: its parameters checked, its stages made, its values recorded, its receipt written.
 
-A notebook has one cell tagged ``parameters`` with ``scale``, ``seed``, ``overrides`` and ``artifacts``, then::
+A notebook has one cell tagged ``parameters`` with ``scale``, ``seed``, ``data``, ``overrides`` and ``artifacts``,
+then::
 
     run = open_run(paper="deepspio", notebook="03_network", settings_type=Settings, parameters=globals())
     trained = run.make(TRAIN)
@@ -27,8 +28,11 @@ from mrrepro.runs.display import Provenance, ReceiptTable
 from mrrepro.runs.files import digest_of
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.parameters import PARAMETERS, as_overrides, further_values, undeclared
+from mrrepro.runs.real_data import SIMULATED, ChapterData, RunData, resolve
 from mrrepro.runs.receipts import write_receipt
-from mrrepro.runs.records import BASES, Record, Statistic
+from mrrepro.runs.recorded import Made, made_by
+from mrrepro.runs.records import BASES, SUBSTITUTE, Record, Statistic
+from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.reported import LedgerError
 from mrrepro.runs.settings import as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
@@ -54,8 +58,11 @@ class Run(Generic[S]):
         store: ArtifactStore,
         basis: str,
         ledger: Ledger | None,
+        data: RunData | None = None,
+        settings_type: type[S] | None = None,
     ) -> None:
         self.paper, self.notebook, self.settings, self.further = paper, notebook, settings, further
+        self.data, self._settings_type = data or RunData(), settings_type or type(settings)
         self.parameters, self.store, self.basis = dict(parameters), store, basis
         self.scale: str = self.parameters["scale"]
         self.seed: int = self.parameters["seed"]
@@ -76,6 +83,12 @@ class Run(Generic[S]):
         """What has been made or found in this run, by stage name, inputs included."""
         return self._artifacts
 
+    def settings_with(self, changes: Mapping[str, object]) -> S:
+        """Return the run's settings, those of its scale, its data and its overrides, with further changes by name."""
+        return configure(
+            self._settings_type, self.scale, {**self.data.settings(self.parameters["overrides"]), **changes}
+        )
+
     def make(self, stage: Stage) -> Artifact:
         """Return the artifact of a stage with this run's settings and seed, making what is missing."""
         for other in stage.inputs:
@@ -95,6 +108,7 @@ class Run(Generic[S]):
         basis: str | None = None,
         seeds: Sequence[int] | None = None,
         by: Sequence[Stage | Callable[..., Any]] = (),
+        recorded: Sequence[Mapping[str, Any]] = (),
     ) -> Verdict:
         """Record what was found for a number or a claim, and return the verdict.
 
@@ -111,20 +125,30 @@ class Run(Generic[S]):
         statistic : Statistic, optional
             What decides a claim.
         basis : str, optional
-            The data it rests on; by default the run's.
+            The data it rests on; by default ``public substitute`` where a file of the run's ``data`` went into what
+            computed it, else the run's.
         seeds : sequence of int, optional
             The seeds, where they are not only the run's own.
         by : sequence of Stage or function
             What computed it; by default all stages made so far. A change of their code makes the record stale.
+        recorded : sequence of mapping
+            Recorded runs (`mrrepro.runs.recorded.read_recorded`) that it rests on besides: their code, data, time and
+            memory count too.
         """
+        require_nothing_replaced(f"recording {id}")
         chosen = tuple(seeds) if seeds is not None else (self.seed,)
         if len(chosen) != n_seeds:
             raise LedgerError(f"{id}: n_seeds is {n_seeds}, but the seeds are {chosen}: give seeds=, one for each.")
         value = _as_number(value)
         sd = None if sd is None else float(sd)
-        found = Found(value, basis or self.basis, sd, n_seeds, n_cases, statistic)
+        self.ledger.entry(id)  # an unknown id is said before all else
+        code, data, seconds, peak = self._made_by(id, by, recorded)
+        rests = self.data.underlies(data)
+        chosen_basis = basis or (SUBSTITUTE if rests else self.basis)
+        if rests and chosen_basis == SUBSTITUTE:
+            data = dict(sorted({**data, **self.data.sources}.items()))
+        found = Found(value, chosen_basis, sd, n_seeds, n_cases, statistic)
         verdict = self.ledger.judge(id, found)
-        code, data, seconds, peak = self._made_by(id, by)
         self._records[id] = Record(
             id=id,
             value=value,
@@ -151,7 +175,7 @@ class Run(Generic[S]):
 
     def provenance(self) -> Provenance:
         """Return what a figure or table shows, folded away, of how it was made."""
-        bases = sorted({record.basis for record in self._records.values()}) or [self.basis]
+        bases = sorted({record.basis for record in self._records.values()}) or [self._default_basis()]
         return Provenance(
             {
                 "notebook": f"{self.paper}/{self.notebook}",
@@ -161,7 +185,7 @@ class Run(Generic[S]):
                 "overrides": ", ".join(
                     f"{name}={value}" for name, value in (self.parameters["overrides"] or {}).items()
                 ),
-                "data": ", ".join(bases),
+                "data": ", ".join(bases) + self._named_data(),
                 "device": machine.device_name(machine.default_device()),
                 "date": machine.now(),
             }
@@ -183,6 +207,7 @@ class Run(Generic[S]):
             "seed": self.seed,
             "parameters": self._plain_parameters(),
             "settings": as_plain(self.settings),
+            "data": {"name": self.data.name, "files": dict(self.data.sources)},
             "artifacts": artifacts,
             "versions": machine.versions(),
             "device": machine.device_name(machine.default_device()),
@@ -210,10 +235,21 @@ class Run(Generic[S]):
 
     def _plain_parameters(self) -> dict[str, Any]:
         plain = {"scale": self.scale, "seed": self.seed, "overrides": as_plain(self.parameters["overrides"] or {})}
+        if not self.data.simulated:
+            plain["data"] = self.data.name
         return {**plain, **(as_plain(self.further) if self.further is not None else {})}
 
+    def _named_data(self) -> str:
+        if self.data.simulated:
+            return f" ({self.data.why})" if self.data.why else ""
+        return f" ({Path(self.data.name).name})"
+
+    def _default_basis(self) -> str:
+        touched = any(self.data.underlies(artifact.manifest["data"]) for artifact in self._artifacts.values())
+        return SUBSTITUTE if touched else self.basis
+
     def _made_by(
-        self, id: str, by: Sequence[Stage | Callable[..., Any]]
+        self, id: str, by: Sequence[Stage | Callable[..., Any]], recorded: Sequence[Mapping[str, Any]]
     ) -> tuple[dict[str, str], dict[str, str], float, float]:
         stages: dict[str, Artifact] = {} if by else dict(self._artifacts)
         code: dict[str, str] = {}
@@ -224,17 +260,17 @@ class Run(Generic[S]):
                     raise LedgerError(f"{id}: stage {maker.name} has not been made in this run; call run.make first.")
             else:
                 code[function_name(maker)] = code_digest(maker)
+        before = made_by(recorded) if recorded else Made({}, {}, 0.0, 0.0)
+        code.update(before.code)
         if not stages and not code:
             raise LedgerError(f"{id}: nothing says what computed it; make a stage first, or give by=(function,).")
-        data: dict[str, str] = {}
+        data = dict(before.data)
         for artifact in stages.values():
             code.update(artifact.manifest["code"])
             data.update(artifact.manifest["data"])
-        seconds = sum(artifact.seconds for artifact in stages.values())
-        peak = max(
-            [float(artifact.manifest["peak_memory_mib"]) for artifact in stages.values()],
-            default=machine.peak_memory_mib(),
-        )
+        seconds = sum((artifact.seconds for artifact in stages.values()), before.seconds)
+        peaks = [float(artifact.manifest["peak_memory_mib"]) for artifact in stages.values()]
+        peak = max([*peaks, before.peak_memory_mib]) or machine.peak_memory_mib()
         return dict(sorted(code.items())), dict(sorted(data.items())), seconds, peak
 
 
@@ -247,6 +283,7 @@ def open_run(
     further: type | None = None,
     basis: str = "simulated",
     ledger: Ledger | None = None,
+    data_sets: ChapterData | None = None,
 ) -> Run[S]:
     """Begin a notebook's run from the values of its parameter cell.
 
@@ -265,6 +302,8 @@ def open_run(
         On which data the run's values rest, unless `Run.record` says otherwise.
     ledger : Ledger, optional
         By default the paper's.
+    data_sets : ChapterData, optional
+        What ``data`` may name; by default what the paper's recipe declares.
 
     Raises
     ------
@@ -279,16 +318,17 @@ def open_run(
     known = (*PARAMETERS, *more)
     for name in undeclared(parameters, known):
         require_known("notebook parameter", name, known)
-    missing = [name for name in known if name not in parameters and name != "artifacts"]
+    missing = [name for name in known if name not in parameters and name not in ("artifacts", "data")]
     if missing:
         raise ValueError(f"The parameter cell must set {', '.join(known)}; it lacks {', '.join(missing)}.")
     seed = parameters["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be an integer of at least 0, but is {seed!r}.")
     overrides = as_overrides(parameters["overrides"])
-    settings = configure(settings_type, parameters["scale"], overrides)
-    own = further_values(further, parameters) if further is not None else None
     store = ArtifactStore(parameters.get("artifacts") or None)
+    data = resolve(paper, parameters.get("data", SIMULATED), parameters["scale"], store.root, data_sets, notebook)
+    settings = configure(settings_type, parameters["scale"], data.settings(overrides))
+    own = further_values(further, parameters) if further is not None else None
     return Run(
         paper,
         notebook,
@@ -298,6 +338,8 @@ def open_run(
         store,
         basis,
         ledger,
+        data,
+        settings_type,
     )
 
 

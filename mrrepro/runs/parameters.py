@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 
 from mrrepro.runs.fields import check_value, meaning_of, read_value
 
-PARAMETERS = ("scale", "seed", "overrides", "artifacts")
+PARAMETERS = ("scale", "seed", "overrides", "artifacts", "data")
 """What every notebook's parameter cell sets."""
 
 _PLAIN = (bool, int, float, str, list, tuple, dict, type(None))

@@ -11,7 +11,7 @@ from mrrepro import __version__
 from mrrepro.runs.bands import Band, read_bands
 from mrrepro.runs.files import read_json, seal_holds, sealed, write_json
 from mrrepro.runs.ledger import Ledger
-from mrrepro.runs.records import Record
+from mrrepro.runs.records import SUBSTITUTE, Record
 from mrrepro.runs.reported import LedgerError
 
 RECEIPT_SCHEMA = "mrrepro-receipt/1"
@@ -57,6 +57,17 @@ class Receipt:
     def seed(self) -> int:
         """Seed of the run."""
         return int(self.document["seed"])
+
+    @property
+    def data(self) -> str:
+        """The run's ``data``: ``"simulated"``, a data set or a folder."""
+        return str(self.document.get("data", {}).get("name", "simulated"))
+
+    def for_the_ledger(self) -> tuple[Record, ...]:
+        """Return what a ledger takes: of a run on real data only what rests on them, the rest being of the default."""
+        if self.data == "simulated":
+            return self.records
+        return tuple(record for record in self.records if record.basis == SUBSTITUTE)
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,9 @@ def check_receipt(path: Path | str, ledger: Ledger | None = None) -> ReceiptChec
             f"{path} was made by mrrepro {made_by}, and this is {__version__}, whose bands are for its own code: "
             "run the notebook again with this version, or check with that one."
         )
+    if not receipt.records:
+        run = f"{receipt.document['notebook']} at scale {receipt.scale}, seed {receipt.seed}"
+        return ReceiptCheck(True, f"There is nothing to compare: {run} ended and recorded no value.", ())
     ledger = ledger or Ledger(receipt.paper)
     bands = read_bands(ledger.folder, receipt.scale)
     checks = []
@@ -172,6 +186,8 @@ def _summary(receipt: Receipt, checks: list[ValueCheck]) -> tuple[bool, str]:
     inside = sum(bool(check.ok) for check in known)
     overridden = receipt.document["parameters"].get("overrides")
     hint = f" The run has overrides ({', '.join(overridden)}), for which the bands are not made." if overridden else ""
+    if receipt.data != "simulated":
+        hint += f" The run is on the data {receipt.data}, for which the bands are not made."
     if not known:
         return False, f"Nothing can be said about {run}: no band is known for any of its {len(checks)} values.{hint}"
     unknown = f" For {len(checks) - len(known)} more no band is known." if len(known) < len(checks) else ""

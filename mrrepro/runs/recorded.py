@@ -110,18 +110,19 @@ def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant:
 
 def _origin(artifact: Artifact, store: ArtifactStore) -> dict[str, Any]:
     manifest = artifact.manifest
-    return {"key": artifact.key, "code": _code_of(artifact, store)} | {
+    before = {"code": _of_all("code", artifact, store), "data": _of_all("data", artifact, store)}
+    return {"key": artifact.key, **before} | {
         name: manifest[name] for name in ("device", "threads", "seconds", "peak_memory_mib", "created")
     }
 
 
-def _code_of(artifact: Artifact, store: ArtifactStore) -> dict[str, str]:
-    """Digests of the code of a stage and of all stages before it, whose numbers need not be kept."""
-    code: dict[str, str] = {}
+def _of_all(kind: str, artifact: Artifact, store: ArtifactStore) -> dict[str, str]:
+    """Digests of the code, or of the data, of a stage and of all stages before it, whose numbers need not be kept."""
+    found: dict[str, str] = {}
     for name, key in artifact.manifest["inputs"].items():
         before = store.find(name, key)
-        code |= _code_of(before, store) if before is not None else {}
-    return code | dict(artifact.manifest["code"])
+        found |= _of_all(kind, before, store) if before is not None else {}
+    return found | dict(artifact.manifest[kind])
 
 
 def numbers_of(artifact: Artifact) -> dict[str, Any]:
@@ -178,6 +179,42 @@ def fresh_seeds(
 def _digest(settings: object) -> str:
     """SHA-256 of settings, since the values of a scale may change though a variant's overrides do not."""
     return digest_of(as_plain(settings))
+
+
+@dataclass(frozen=True)
+class Made:
+    """What made some recorded runs: digests of their code, checksums of their data, and what they cost together.
+
+    Parameters
+    ----------
+    code, data : mapping of str to str
+        Digest by function, SHA-256 by name of a file.
+    seconds : float
+        Of all their kept stages [s].
+    peak_memory_mib : float
+        The largest of any of them [MiB].
+    """
+
+    code: Mapping[str, str]
+    data: Mapping[str, str]
+    seconds: float
+    peak_memory_mib: float
+
+
+def made_by(runs: Sequence[Mapping[str, Any]]) -> Made:
+    """Gather what made recorded runs; recordings from before checksums were kept have no data.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
+    """
+    if not runs:
+        raise ValueError("runs must hold at least one recorded run.")
+    stages = [origin for run in runs for origin in run["stages"].values()]
+    code, data = ({name: one for o in stages for name, one in o.get(kind, {}).items()} for kind in ("code", "data"))
+    seconds = sum(float(origin["seconds"]) for origin in stages)
+    return Made(code, data, seconds, max(float(origin["peak_memory_mib"]) for origin in stages))
 
 
 def stale_reason(run: Mapping[str, Any]) -> str:

@@ -20,6 +20,9 @@ BASES = ("paper's own", "public substitute", "simulated", "none needed")
 
 VERDICTS = ("reproduced", "agrees on substitute data", "differs", "underspecified", "not attempted")
 
+SUBSTITUTE = "public substitute"
+"""The basis of runs on real data that are not the paper's: their records stand beside those of the default runs."""
+
 RECORDS_SCHEMA = "mrrepro-records/1"
 
 
@@ -188,24 +191,31 @@ def read_records(path: Path) -> tuple[Record, ...]:
     if found != RECORDS_SCHEMA:
         raise LedgerError(f"{path} has schema {found!r}, but this version reads {RECORDS_SCHEMA!r}.")
     records = tuple(Record.from_plain(plain, str(path)) for plain in document.get("records", []))
-    ids = [record.id for record in records]
-    twice = sorted({name for name in ids if ids.count(name) > 1})
+    places = [place_of(record) for record in records]
+    twice = sorted({name for name, real in places if places.count((name, real)) > 1})
     if twice:
         raise LedgerError(f"{path} holds {', '.join(twice)} twice.")
     return records
 
 
+def place_of(record: Record) -> tuple[str, bool]:
+    """Return a record's place in the file of its scale: its id, and whether it rests on a public substitute."""
+    return record.id, record.basis == SUBSTITUTE
+
+
 def merge_records(path: Path, records: Iterable[Record]) -> tuple[Record, ...]:
     """Write records into a file, replacing those of the same id and keeping all others.
+
+    A record on real data that are not the paper's replaces only its like (`place_of`).
 
     A lock beside the file lets one writer work at a time, and the file is replaced in one step, so that no reader sees
     half of it and nothing that another run wrote is lost.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        merged = {record.id: record for record in read_records(path)}
-        merged.update({record.id: record for record in records})
-        ordered = tuple(merged[name] for name in sorted(merged))
+        merged = {place_of(record): record for record in read_records(path)}
+        merged.update({place_of(record): record for record in records})
+        ordered = tuple(merged[place] for place in sorted(merged))
         write_json(path, {"schema": RECORDS_SCHEMA, "records": [record.plain() for record in ordered]})
     return ordered
 

@@ -33,6 +33,7 @@ from mrrepro.runs.artifacts import (
 from mrrepro.runs.code import ENGINE_FORMAT, code_digest, function_name
 from mrrepro.runs.files import digest_of, drop_unfinished, read_json, sealed, sha256_of, sync_folder, write_json
 from mrrepro.runs.progress import announce, enabled, shown
+from mrrepro.runs.replaced import require_nothing_replaced
 from mrrepro.runs.settings import as_plain
 from mrrepro.runs.time_limit import working_in
 
@@ -211,11 +212,14 @@ def make(
     ------
     ArtifactError
         An artifact on disk is truncated or altered, or the stage wrote nothing.
+    RuntimeError
+        It would have to be made while a function is replaced (`mrrepro.runs.replaced`).
     """
     identity = stage_key(stage, settings, seed, store)
     found = store.find(stage.name, identity.key)
     if found is not None:
         return found
+    require_nothing_replaced(f"making {stage.name}")
     inputs = {
         other.name: make(other, settings, seed, store, progress=progress, device=device) for other in stage.inputs
     }

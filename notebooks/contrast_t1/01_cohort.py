@@ -43,6 +43,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or open_ms, egd, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"cohort.enhancing_fraction": 1.0}
 
@@ -76,14 +77,15 @@ masks = cohort.region_masks(numbers[:4], images)
 # Rician), a bias field, other timings on other scanners, and registration that is off by a fraction of a voxel.
 
 # %% tags=["hide-input"]
-levels = [round(centre_of_mass(masks.tumor[k, 0])[2]) for k in range(4)]
+shown = range(len(numbers[:4]))
+levels = [round(centre_of_mass(masks.tumor[k, 0])[2]) for k in shown]
 enhances = cohort.facts("enhances", numbers[:4]).astype(bool)
 show(
     plots.brain_grid(
-        [[images[k, m, :, :, levels[k]].numpy() for m in range(4)] for k in range(4)],
+        [[images[k, m, :, :, levels[k]].numpy() for m in range(4)] for k in shown],
         plots.MODALITY_NAMES,
         ["enhances" if yes else "does not" for yes in enhances],
-        [masks.tumor[k, 0, :, :, levels[k]].numpy() for k in range(4)],
+        [masks.tumor[k, 0, :, :, levels[k]].numpy() for k in shown],
     ),
     alt="Four rows of axial brain slices, four images each. Every tumor, outlined in red, is dark on T1 and bright "
     "on T2 "
@@ -167,7 +169,7 @@ show(
 # %%
 outside = ~masks.tumor & masks.brain
 rows = []
-for k in range(4):
+for k in shown:
     counts = {name: int((masks.enhancement & mask)[k].sum()) for name, mask in (("t", masks.tumor), ("o", outside))}
     rows.append({"patient": cohort.about[numbers[k]]["name"], "tumor enhances": "yes" if enhances[k] else "no"})
     rows[-1] |= {"tumor [voxels]": int(masks.tumor[k].sum()), "rise > 0.3 in the tumor": counts["t"]}

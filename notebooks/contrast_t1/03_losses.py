@@ -40,6 +40,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or open_ms, egd, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name
 
@@ -50,7 +51,6 @@ from mrrepro.papers.contrast_t1 import evidence, experiments, plots
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
-from mrrepro.runs.settings import configure
 from mrrepro.runs.stages import make
 
 run = open_run("contrast_t1", "03_losses", ContrastT1Settings, globals())
@@ -74,15 +74,14 @@ claims = sweeps.claims()
 chosen = {"L1 in the brain": "L1B", "L1 in the tumor": "L1T"}
 found = {}
 for label, name in chosen.items():
-    few = {"loss.name": name, "evaluation.labelled": run.settings.cohort.test}
-    settings = configure(ContrastT1Settings, run.scale, {**run.parameters["overrides"], **few})
+    settings = run.settings_with({"loss.name": name, "evaluation.labelled": run.settings.cohort.test})
     found[label] = make(experiments.EVALUATION, settings, run.seed, run.store)
 
 # %% tags=["hide-input"]
 rows, labels, outlines = [], [], []
 for kind in ("seen", "test"):
     slices = {label: artifact.arrays(f"examples_{kind}.npz")[f"{kind}_slices"] for label, artifact in found.items()}
-    for k in (1, 0):
+    for k in (1, 0)[-min(map(len, slices.values())) :]:
         first = next(iter(slices.values()))[k]
         rows.append([first[0], first[2], first[3], *(plots.in_brain(each[k][4], first[0]) for each in slices.values())])
         labels.append(f"{'seen' if kind == 'seen' else 'new'} patient {k}")

@@ -41,6 +41,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or open_ms, egd, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"radiomics.label": "enhancement"}
 
@@ -52,7 +53,7 @@ import torch
 from matplotlib import pyplot as plt
 
 from mrrepro.papers.contrast_t1 import cohort as cohorts
-from mrrepro.papers.contrast_t1 import evidence, experiments, plots
+from mrrepro.papers.contrast_t1 import evidence, experiments, plots, real_patients
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
@@ -165,6 +166,48 @@ if pair:
         caption="L1 in the brain, trained and tested with and without misregistration; recorded at demo.",
         name="fig-registration",
     )
+
+# %% [markdown]
+# ## Real patients
+#
+# All patients so far were simulated. The network that comes with the chapter, which never saw a scan, takes real ones
+# below where they are at hand: a glioma of which part enhances, and multiple sclerosis. Both were scanned before and
+# after contrast agent, so that what was drawn can be held against what came.
+
+# %%
+real, missing = real_patients.patients_at_hand()
+show_text("At hand: " + ("; ".join(made.patient.words for made in real) or "none of them") + ".")
+for sentence in missing:
+    show_text(f"Not shown, for lack of data: {sentence}")
+
+# %% tags=["hide-input"]
+if real:
+    titles = ["T1", "FLAIR", "post-contrast T1", "synthetic", "true rise", "synthetic rise"]
+    for made in real:
+        parts = (made.t1, made.flair, made.true, made.synthetic, made.true - made.t1, made.synthetic - made.t1)
+        show(
+            plots.brain_grid(
+                [[plots.in_brain(part[:, :, made.level], made.t1[:, :, made.level]) for part in parts]],
+                titles,
+                outlines=[made.labels[:, :, made.level] > 0],
+            ),
+            alt="One slice of a real patient: T1, FLAIR, the true and the synthetic post-contrast image and the rise "
+            "over T1 in both. The synthetic image is blurred and brightens the outlined lesion as a whole.",
+            caption=f"{made.patient.words}: real images and the synthetic one. Red: the public segmentation.",
+            name=f"fig-real-{made.patient.data_set.replace('_', '-')}",
+        )
+
+# %%
+if real:
+    show_table(
+        [row for made in real for row in made.rises()],
+        caption="Mean rise over T1 of normalised images in a region. A network that says who enhances would draw "
+        "little where little came.",
+        name="tab-real-patients",
+    )
+
+# %% [markdown]
+# The mix pays for enhancing whatever looks like a lesion. On a patient whose lesions stay dark, that is an invention.
 
 # %% [markdown]
 # ## The claims

@@ -40,6 +40,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or ixi_pd, hcp_mni152, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"sequence.readout_gradient_mt_per_m": 100.0}
 

@@ -44,6 +44,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"simulation.shield_radius_mm": 700.0}
 

@@ -43,6 +43,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"helmholtz.kernel": "savitzky_golay_cuboid", "measurement.snr": 200.0}
 
@@ -54,7 +55,13 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mrrepro.papers.dl_ept import field_plots, held_out_fields, helmholtz_study, helmholtz_verification
+from mrrepro.papers.dl_ept import (
+    eptlib_brain,
+    field_plots,
+    held_out_fields,
+    helmholtz_study,
+    helmholtz_verification,
+)
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES, measurement_of
 from mrrepro.papers.dl_ept.reconstruction import KERNELS, by_helmholtz, noisy, statistics
 from mrrepro.papers.dl_ept.settings import DlEptSettings
@@ -444,6 +451,43 @@ show_table(
     "alone makes the spread that the paper prints for white matter, with this noise and with twice as much on B1+.",
     name="tab-voxel-size",
 )
+
+# %% [markdown]
+# ## Somebody else's brain
+#
+# The tutorial of EPTlib publishes the fields of a brain at 64 MHz, 2 mm and no noise, that another
+# group simulated with another code. The same solvers take it, where the file is at hand.
+
+# %%
+brain, missing = eptlib_brain.brain_at_hand()
+if brain is None:
+    show_text(f"Not shown, for lack of data: {missing}")
+else:
+    show_table(
+        [row | {name: f"{row[name]:.3f}" for name in ("mean", "sd", "truth")} for row in brain.rows()],
+        caption="Conductivity [S/m] of EPTlib's brain by Helmholtz EPT, kernels of 7 x 7 x 5 voxels, without noise.",
+        name="tab-eptlib",
+    )
+
+# %% tags=["hide-input"]
+if brain is not None:
+    level = int(brain.white_matter.sum(axis=(0, 1)).argmax())
+    names = {"truth": brain.truth, **brain.maps}
+    figure, panels = plt.subplots(1, len(names), figsize=(10.5, 3.3), layout="constrained")
+    for panel, (name, values) in zip(panels, names.items(), strict=True):
+        shown = np.where(brain.truth > 0, values, np.nan)[:, :, level]
+        drawn = panel.imshow(shown.T, origin="lower", vmin=0.0, vmax=2.2, cmap="viridis")
+        panel.set(title=name, xticks=[], yticks=[])
+    figure.colorbar(drawn, ax=list(panels), label="σ [S/m]", shrink=0.8)
+    show(
+        figure,
+        alt="Axial maps of a brain that others simulated: the true conductivity with bright ventricles, and three "
+        "reconstructions in which every boundary is a band of too high and too low values although there is no noise.",
+        caption="EPTlib's brain, one axial slice: true and reconstructed conductivity.",
+        name="fig-eptlib",
+    )
+    ratio = brain.boundary_ratio("savitzky golay cuboid")
+    show_text(f"In the whole head the RMS error within reach of a boundary is {ratio:.0f} times that beyond: no noise.")
 
 # %% [markdown]
 # ## Exercises

@@ -41,6 +41,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"training.gan_weight": 0.0}
 

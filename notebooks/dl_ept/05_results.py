@@ -40,6 +40,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
 seed = 0
+data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"evaluation.erosion": 1}
 
@@ -245,7 +246,7 @@ for quantity, symbol in sweeps.SYMBOLS.items():
     if len(found) > 1:
         spread, seeds = np.std(found, ddof=1), recorded.seeds("heavier")
         name = f"dl_ept.fig4.tumor_{symbol}_error"
-        run.record(name, np.mean(found), sd=spread, n_seeds=len(found), seeds=seeds)
+        run.record(name, np.mean(found), sd=spread, n_seeds=len(found), seeds=seeds, basis="simulated")
 
 # %%
 show_table(

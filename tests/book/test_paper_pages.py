@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -120,6 +121,27 @@ def test_numbers_and_claims_are_counted_apart(ledger: Ledger) -> None:
     text = ledger_pages.scorecard()
     assert "| CondNet | numbers | 5 | 1 | 1 | 2 | 2 |" in lines(text)
     assert "| CondNet | claims | 1 | 0 | 0 | 1 | 0 |" in lines(text)
+    assert "| all | numbers | 5 | 1 | 1 | 2 | 2 |" in lines(text)
+    assert lines(text).count("| simulated | demo | current | 1 |") == 2  # in all, and of this paper
+
+
+def test_a_stale_result_is_shown_with_its_date(ledger: Ledger) -> None:
+    gone = dataclasses.replace(record("condnet.a.x", 0.52), code={"nowhere:function": "12"}, scale="paper")
+    ledger.add([gone])
+    assert "≈ 0.52 ± 0.01 (stale, of 2026-01-01)" in paper_pages.paper_page("condnet")
+    text = ledger_pages.scorecard()
+    assert "(stale, of 2026-01-01: nowhere:function is no longer there)" in text
+    assert "| simulated | paper | stale | 1 |" in lines(text)
+
+
+def test_where_a_table_comes_from_leads_to_the_notebook(ledger: Ledger) -> None:
+    better = Statistic("difference", 1.0, 0.5, 1.5)
+    claim = dataclasses.replace(record("condnet.claim.better", None, better), notebook="05_stimulation")
+    ledger.add([record("condnet.a.x", 0.52), claim])
+    text = paper_pages.paper_page("condnet")
+    linked = r"[05\_stimulation](../notebooks/condnet/05\_stimulation.ipynb)"
+    assert f"| {linked} | demo | 0, 1, 2 | simulated | abc | cpu | 2026-01-01T00:00:00Z | 1 |" in lines(text)
+    assert text.index(linked) > text.index("## Claims")
 
 
 def test_the_scorecard_of_the_book_is_that_of_the_export() -> None:

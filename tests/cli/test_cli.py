@@ -327,6 +327,19 @@ def test_bands_come_from_receipts_over_seeds(paper, mrrepro_command, tmp_path, m
     assert (code, out.startswith("The run is all right")) == (0, True)
 
 
+def test_one_command_makes_the_bands_of_a_chapter_from_seeds(paper, mrrepro_command, tmp_path):
+    code, out, err = mrrepro_command(
+        "ledger", "expect", "fake", "--scale", "smoke", "--seeds", "0,2,4", "--output", tmp_path / "out"
+    )
+    assert code == 0, err
+    assert "1 bands from seeds 0, 2, 4" in out
+    band = json.loads((paper / "ledger" / "bands" / "smoke.json").read_text())["bands"][0]
+    assert (band["mean"], band["seeds"]) == (5.0, [0, 2, 4])
+    assert band["command"] == "mrrepro ledger expect fake --scale smoke --seeds 0,2,4"
+    code, _, err = mrrepro_command("ledger", "expect", "fake", "--scale", "smoke", "--seeds", "0,1,1")
+    assert (code, "at least three different seeds" in err) == (2, True)
+
+
 def test_doctor_says_what_to_do(paper, mrrepro_command, monkeypatch, tmp_path):
     code, out, _ = mrrepro_command("doctor", "--json")
     rows = {row["name"]: row for row in json.loads(out)}

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mrrepro.networks.condnet import CondNet, CondNetDesign, predict_volume, rescale, scale_conductivity
+from mrrepro.networks.condnet import (
+    CondNet,
+    CondNetDesign,
+    predict_volume,
+    rescale,
+    scale_conductivity,
+    start_at_mean,
+)
 from mrrepro.papers.condnet.checks import measured_sizes, table2_mismatches
 from mrrepro.papers.condnet.table2 import CONTRADICTIONS, table_parameter_count
 
@@ -129,3 +136,23 @@ def test_bad_designs_and_images_are_refused() -> None:
         predict_volume([network], torch.zeros(2, 8, 8, 8))
     with pytest.raises(ValueError, match="largest"):
         rescale(torch.zeros(1), 0.0)
+
+
+def test_a_network_can_start_at_the_mean_of_its_targets() -> None:
+    torch.manual_seed(0)
+    network = CondNet(CondNetDesign(inputs=2, outputs=2, depth=4))
+    start_at_mean(network, [0.05, 0.6])
+    for decoder, mean in zip(network.decoders, (0.05, 0.6), strict=True):
+        assert torch.sigmoid(decoder.last_bias).item() == pytest.approx(mean)
+    weights = network.encoders[1].convolutions[3][0].weight
+    # 32 x 16 x 9 draws of variance 2 / (16 x 9): the sample's sd is known to 1 %
+    assert weights.std().item() == pytest.approx((2 / (16 * 9)) ** 0.5, rel=0.05)
+    bridge = network.encoders[0].bridge[0].weight
+    assert bridge.std().item() == pytest.approx((2 / 32) ** 0.5, rel=0.05)
+
+
+def test_a_start_that_no_sigmoid_reaches_is_refused() -> None:
+    network = CondNet(CondNetDesign(depth=3))
+    for means, said in (([0.0], "means must lie"), ([0.1, 0.2], "number of means")):
+        with pytest.raises(ValueError, match=said):
+            start_at_mean(network, means)

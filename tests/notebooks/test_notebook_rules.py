@@ -26,6 +26,7 @@ import mrrepro
 # %% tags=["parameters"]
 scale = "demo"
 seed = 0
+data = "simulated"
 overrides = {}
 
 # %%

@@ -92,7 +92,8 @@ def test_provenance_is_folded_away_and_complete(run_notebook):
     [
         (
             {"sacle": "demo"},
-            r"Unknown notebook parameter 'sacle'\. Did you mean 'scale'\? Known: artifacts, overrides, scale, seed",
+            r"Unknown notebook parameter 'sacle'\. Did you mean 'scale'\? Known: artifacts, data, overrides, scale, "
+            "seed",
         ),
         ({"samples": 3}, "Unknown notebook parameter 'samples'"),
         ({"scale": "tiny"}, "Unknown scale 'tiny'"),
@@ -219,3 +220,19 @@ def test_receipts_of_a_run_go_where_the_variable_says(run_notebook, monkeypatch,
     monkeypatch.setenv("MRREPRO_RECEIPTS", str(tmp_path / "receipts"))
     assert run_notebook()[1].path == tmp_path / "receipts/fake/01_total-smoke-seed0.json"
     assert run_notebook(overrides={"summing.factor": 2})[1].path.name != "01_total-smoke-seed0.json"
+
+
+def test_recorded_runs_count_for_what_rests_on_them(run_notebook, package):
+    opened, _ = run_notebook()
+    alone = opened._records["fake.grows"]
+    run = {
+        "seed": 1,
+        "stages": {"fake/long": {"code": {"other:made": "12"}, "data": {"a.nii": "34"}, "seconds": 7.0,
+                                 "peak_memory_mib": 1e6}},
+    }  # fmt: skip
+    opened.record("fake.grows", statistic=Statistic("difference", 1.0, 0.5, 1.5), recorded=[run, run])
+    record = {item.id: item for item in read_receipt(opened.finish().path).records}["fake.grows"]
+    assert record.code == {**alone.code, "other:made": "12"}
+    assert record.data == {**alone.data, "a.nii": "34"}
+    assert record.seconds == pytest.approx(alone.seconds + 14.0)
+    assert record.peak_memory_mib == 1e6

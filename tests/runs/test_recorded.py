@@ -7,7 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from mrrepro.runs.recorded import Variant, fresh_seeds, numbers_of, read_recorded, record, stale_reason, variant_named
+from mrrepro.runs.recorded import (
+    Variant,
+    fresh_seeds,
+    made_by,
+    numbers_of,
+    read_recorded,
+    record,
+    stale_reason,
+    variant_named,
+)
 from mrrepro.runs.stages import Stage, make
 
 
@@ -70,6 +79,27 @@ def test_numbers_are_those_of_the_stage(recorded, package, store):
     run = json.loads(path.read_text())["runs"][0]
     assert run["numbers"]["fake/total"]["total"] == float(f"{total:.4g}")
     assert {"key", "code", "device", "threads", "seconds", "created"} <= set(run["stages"]["fake/total"])
+
+
+def test_what_made_recorded_runs_is_gathered_over_seeds_and_stages(recorded, package, store):
+    draw = package.module("recipe").DRAW
+    object.__setattr__(
+        draw, "data", lambda settings: {"images.nii": "ab12"}
+    )  # of the stage before the one that is kept
+    recorded(0)
+    recorded(1)
+    runs = read_recorded("fake", "smoke", "long", recorded.folder)
+    made = made_by(runs)
+    assert {name.partition(".")[2] for name in made.code} >= {"recipe:draw", "recipe:total"}
+    assert made.data == {"images.nii": "ab12"}
+    origins = [run["stages"]["fake/total"] for run in runs]
+    assert made.seconds == sum(origin["seconds"] for origin in origins)
+    assert made.peak_memory_mib == max(origin["peak_memory_mib"] for origin in origins)
+    for origin in origins:
+        del origin["data"]  # a recording from before checksums were kept
+    assert made_by(runs).data == {}
+    with pytest.raises(ValueError, match="at least one recorded run"):
+        made_by([])
 
 
 def test_change_of_a_stages_code_or_of_one_before_it_is_seen(recorded, package):

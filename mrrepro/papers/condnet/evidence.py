@@ -57,7 +57,7 @@ class RecordedSweeps(RecordedRuns):
 
         A claim whose runs are not recorded at this scale, or over one seed alone, is left out.
         """
-        return claims_of(self, _CLAIMS)
+        return claims_of(self, CLAIMS)
 
 
 def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], float]) -> Builder:
@@ -184,10 +184,26 @@ def _neck_and_axial(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     return over_seeds(name, list(ratios["neck"] - ratios["headline"])), 1
 
 
+def where_no_image(entry: Entry) -> float:
+    """Relative error of a map below the images' end over that elsewhere."""
+    return float(entry["neck"]) / float(entry["elsewhere"])
+
+
 def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    entries = sweeps.pooled("maps", "maps", "neck")
-    values = [float(entry["neck"]) / float(entry["elsewhere"]) for entry in entries if "neck" in entry]
+    values = [where_no_image(entry) for entry in sweeps.pooled("maps", "maps", "neck") if "neck" in entry]
     return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
+
+
+def errors_of(sweeps: RecordedSweeps, variant: str) -> Values:
+    """Mean relative L2 error of the maps over the test heads, by seed."""
+    return [float(np.mean([map_error(entry) for entry in heads])) for heads in sweeps.heads("maps", "maps", variant)]
+
+
+def _more_heads(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    fewer, more = errors_of(sweeps, "headline"), errors_of(sweeps, "six_heads")
+    name = "error after training on the scale's heads over that on half as many again"
+    ratios = [one / other for one, other in zip(fewer, more, strict=True)]
+    return over_seeds(name, ratios), len(sweeps.heads("maps", "maps")[0])
 
 
 def _seconds(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
@@ -207,7 +223,7 @@ def _refined(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...
     return ("headline",), _over_heads("refined", "refined", name, value)
 
 
-_CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
+CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "error_largest_in_motor_area": _fields(
         "relative L2 in the hand knob minus the largest of brain and outside the brain",
         lambda e: relative_l2(e, "motor_area") - max(relative_l2(e, part) for part in PARTS[:2]),
@@ -300,6 +316,7 @@ _CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     ),
     "within_seconds": (("timing",), _seconds),
     "arbitrary_where_no_image": (("neck",), _neck_error),
+    "ten_heads_suffice": (("headline", "six_heads"), _more_heads),
     "neck_disturbs_axial": (("neck", "headline"), _neck_and_axial),
 }
 """By the claim's short name: the variants it rests on, and its statistic."""

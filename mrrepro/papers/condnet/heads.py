@@ -149,8 +149,8 @@ def image_person(
 
 
 def tissues_of(person: Person, variant: ScannerVariant, images: ImageSettings) -> Tissues:
-    """Relaxation of a person's tissues at the scanner's field, the same person at any field."""
-    generator = np.random.default_rng([_TISSUE_STREAM, *person.source.encode(), person.number])
+    """Relaxation of a person's tissues at the scanner's field, the same person at any field and in any folder."""
+    generator = np.random.default_rng([_TISSUE_STREAM, *Path(person.source).name.encode(), person.number])
     return variant.tissues_of(images.tissue_spread, generator)
 
 

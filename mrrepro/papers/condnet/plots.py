@@ -135,3 +135,11 @@ def middle_of(mask: Bool[np.ndarray, "x y z"]) -> tuple[int, int, int]:
     """Voxel at the centre of a mask."""
     x, y, z = (round(float(index.mean())) for index in np.nonzero(mask))
     return x, y, z
+
+
+def by_voxel(entries: Sequence[Mapping[str, Any]], what: str, value: str) -> list[dict[str, Any]]:
+    """Rows of a table: one for each ``what``, with a column for each voxel size, from a list of both with a value."""
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        found.setdefault(entry[what], {what: entry[what]})[f"{entry['voxel_mm']:g} mm"] = entry[value]
+    return list(found.values()) or [{what: "nothing is recorded at this scale"}]

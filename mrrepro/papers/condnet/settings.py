@@ -86,6 +86,11 @@ class TrainingSettings:
     decay_from: float = setting(1.0, "part of the run after which the rate falls to 0; 1 for never", low=0, high=1)
     validation_share: float = setting(0.1, "part of the slices kept for validation", source="9:1", low=0.01, high=0.5)
     validations: int = setting(50, "validations in the run: one an epoch in the paper", low=1, high=1000)
+    start: str = setting(
+        "drawn",
+        "weights before training: 'drawn' by torch's rule, or 'mean': He's rule, the output's bias at the mean target",
+        choices=("drawn", "mean"),
+    )
     precision: str = setting("float32", "of the forward pass", choices=("float32", "bfloat16"))
 
     def plan(self, slices: int, epochs: float) -> TrainingPlan:
@@ -146,6 +151,14 @@ class EvaluationSettings:
 
 
 @dataclass(frozen=True)
+class SolverSettings:
+    """Sizes of the study of the solver on spheres."""
+
+    voxels_mm: tuple[float, ...] = setting((4.0, 2.0, 1.0), "edges of the voxels of the spheres")
+    grids: tuple[int, ...] = setting((64, 128, 256), "edges of the cubic grids whose cycles are counted, in voxels")
+
+
+@dataclass(frozen=True)
 class CondNetSettings:
     """Everything that a run of this chapter depends on, beside the seed."""
 
@@ -155,6 +168,7 @@ class CondNetSettings:
     training: TrainingSettings = TrainingSettings()
     stimulation: StimulationSettings = StimulationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    solver: SolverSettings = SolverSettings()
 
     @classmethod
     def at_scale(cls, scale: str) -> Self:
@@ -162,7 +176,7 @@ class CondNetSettings:
         paper = cls()
         if scale == "paper":
             return paper
-        fast = replace(paper.training, learning_rate=1e-2, decay_from=0.0, validations=12)
+        fast = replace(paper.training, learning_rate=1e-2, decay_from=0.0, start="mean", validations=12)
         if scale == "colab":
             return replace(paper, training=replace(fast, learning_rate=4e-3, epochs=20.0, epochs_of_two=10.0))
         if scale == "demo":
@@ -170,7 +184,7 @@ class CondNetSettings:
                 paper,
                 heads=HeadSettings(training=4, testing=2, drawn_testing=1, voxel_size_mm=2.0),
                 network=replace(paper.network, depth=5),
-                training=replace(fast, epochs=6.0, epochs_of_two=3.0),
+                training=replace(fast, epochs=10.0, epochs_of_two=5.0),
                 evaluation=EvaluationSettings(angles=4, gaps_mm=(6.0, 12.0)),
             )
         return replace(
@@ -180,4 +194,5 @@ class CondNetSettings:
             training=replace(fast, epochs=40.0, epochs_of_two=10.0, validations=4),
             stimulation=replace(paper.stimulation, gap_mm=30.0, blur_mm=8.0),
             evaluation=EvaluationSettings(angles=2, gaps_mm=(30.0, 40.0)),
+            solver=SolverSettings((8.0, 4.0), (32, 64)),
         )

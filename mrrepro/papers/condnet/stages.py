@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mrrepro.networks.condnet import start_at_mean
 from mrrepro.papers.condnet.heads import HEADS, HeadWithImages, read_heads
 from mrrepro.papers.condnet.maps import COLUMNS, DIRECTIONS, ConductivityNetwork, read, save
 from mrrepro.papers.condnet.settings import NetworkSettings, TrainingSettings
@@ -41,6 +42,8 @@ def train_direction(context: StageContext[TrainingSelection]) -> None:
     torch.manual_seed(context.derived_seed("weights"))
     network = ConductivityNetwork(settings.network.design(settings.outputs), settings.network.margin)
     pairs = training_slices(network, heads, settings)
+    if training.start == "mean":
+        start_at_mean(network.network, pairs.targets.mean(dim=(0, 2, 3)).tolist())
     kept, unseen = pairs.split(training.validation_share, context.derived_seed("split"))
     unseen = SlicePairs(unseen.images[:MOST_VALIDATED], unseen.targets[:MOST_VALIDATED])
     plan = training.plan(len(kept), training.epochs if settings.outputs == 1 else training.epochs_of_two)

@@ -45,12 +45,16 @@ def patients_needed(cohort: CohortSettings) -> int:
     return cohort.train + cohort.validation + max(cohort.test, cohort.labelled)
 
 
+def patients_in_folder(cohort: CohortSettings) -> int:
+    """How many of them a folder must hold."""
+    tested = max(cohort.test, cohort.labelled)
+    return tested if cohort.folder_for == "test" else patients_needed(cohort)
+
+
 def make_cohort(context: StageContext[CohortSelection]) -> None:
     """Simulate or read every patient, normalise the images and write what lies inside the brain."""
     cohort = context.settings.cohort
-    source: _Source = (
-        _Simulated(cohort, context.derived_seed("patients")) if cohort.data == "simulated" else _Folder(cohort)
-    )
+    source = _source_of(cohort, context.derived_seed("patients"))
     normalize, about = StandardScoreNormalization(), []
     for first in context.progress(range(0, source.count, AT_ONCE), description="cohort"):
         path, facts = context.workspace / _file(first), context.resume / f"{first}.json"
@@ -101,16 +105,43 @@ class _Simulated(_Source):
 
 class _Folder(_Source):
     def __init__(self, cohort: CohortSettings) -> None:
-        self.folders = patient_folders(Path(cohort.data), patients_needed(cohort))
+        self.folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
         self.count = len(self.folders)
         first = read_patient(self.folders[0])
         self.union, self.affine_mm = np.ones(first.brain.shape, dtype=bool), first.affine_mm
         self.words = f"{self.count} patients of the folder {Path(cohort.data).name}"
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        found = read_patient(self.folders[number], shape=self.union.shape)
-        facts = {"name": found.name, "enhances": found.enhances, "evidence": None, "grade": found.grade, "age": None}
-        return found.images, _code({"brain": found.brain, "tumor": found.tumor}), facts | {"field": None}
+        return _read(self.folders[number], self.union.shape)
+
+
+class _Tested(_Source):
+    """Simulated patients to train and validate on, a folder's to test on, which must lie on the grid of the former."""
+
+    def __init__(self, cohort: CohortSettings, seed: int) -> None:
+        self.simulated, self.first = _Simulated(cohort, seed), cohort.train + cohort.validation
+        self.folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
+        self.count, self.affine_mm = self.first + len(self.folders), self.simulated.affine_mm
+        self.union = np.ones_like(self.simulated.union)  # a real brain may reach beyond the template's
+        self.words = f"simulated patients to train on; {len(self.folders)} of {Path(cohort.data).name} to test on"
+
+    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+        if number < self.first:
+            return self.simulated.patient(number)
+        return _read(self.folders[number - self.first], self.union.shape)
+
+
+def _source_of(cohort: CohortSettings, seed: int) -> _Source:
+    if cohort.data == "simulated":
+        return _Simulated(cohort, seed)
+    return _Folder(cohort) if cohort.folder_for == "all" else _Tested(cohort, seed)
+
+
+def _read(folder: Path, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    found = read_patient(folder, shape=shape)
+    facts: dict[str, Any] = {"name": found.name, "enhances": found.enhances, "evidence": None, "grade": found.grade}
+    facts |= {"sinus_enhances": False, "age": None, "field": None}
+    return found.images, _code({"brain": found.brain, "tumor": found.tumor}), facts
 
 
 def _code(parts: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -188,14 +219,17 @@ class Cohort:
 
 def template_checksums(settings: ContrastT1Settings) -> Mapping[str, str]:
     """sha256 of every file that the patients are made or read from."""
-    if settings.cohort.data == "simulated":
+    cohort = settings.cohort
+    found: dict[str, str] = {}
+    if cohort.data == "simulated" or cohort.folder_for == "test":
         t1 = mni152_path()
         paths = [t1.with_name(t1.name.replace("_t1_", f"_{kind}_")) for kind in ("t1", "gm", "wm")]
-    else:
-        folders = patient_folders(Path(settings.cohort.data), patients_needed(settings.cohort))
-        paths = [path for folder in folders for path in sorted(folder.glob("*.nii*"))]
-        return {f"{path.parent.name}/{path.name}": sha256_of(path) for path in paths}
-    return {path.name: sha256_of(path) for path in paths}
+        found |= {path.name: sha256_of(path) for path in paths}
+    if cohort.data != "simulated":
+        folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
+        files = [path for folder in folders for path in sorted(folder.glob("*.nii*"))]
+        found |= {f"{path.parent.name}/{path.name}": sha256_of(path) for path in files}
+    return found
 
 
 COHORT = Stage(

@@ -122,6 +122,7 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
                 n_cases=found.n_cases,
                 seeds=found.seeds,
                 by=MAKERS,
+                basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
             )
 
 
@@ -152,6 +153,7 @@ def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[st
                     n_cases=values.shape[1],
                     seeds=seeds,
                     by=MAKERS,
+                    basis="simulated",
                 )
 
 

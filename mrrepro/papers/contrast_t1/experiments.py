@@ -144,10 +144,14 @@ def summary(arrays: dict[str, np.ndarray]) -> dict[str, float | None]:
     found["test_blood_kept"] = _mean(arrays["test_rise_blood"]) / _mean(arrays["test_true_rise_blood"])
     labels = arrays["labelled_enhances"]
     for key in ("score", "tumor_score", "predicted_voxels"):
-        values = arrays[f"labelled_{key}"]
-        known = np.isfinite(values)
-        found[f"patient_auc_{key}"] = area_under_curve(labels[known], values[known])
+        found[f"patient_auc_{key}"] = area_of_known(labels, arrays[f"labelled_{key}"])
     return {key: value if math.isfinite(value) else None for key, value in found.items()}
+
+
+def area_of_known(labels: np.ndarray, values: np.ndarray) -> float:
+    """Area under the curve over the finite values; NaN where they are of one kind alone, as real patients may be."""
+    known = np.isfinite(values)
+    return area_under_curve(labels[known], values[known]) if len(set(labels[known].tolist())) == 2 else math.nan
 
 
 def amplitude(arrays: Mapping[str, np.ndarray], name: str) -> float:

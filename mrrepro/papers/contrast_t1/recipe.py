@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mrrepro.papers.contrast_t1 import real_data
 from mrrepro.papers.contrast_t1.cohort import COHORT
 from mrrepro.papers.contrast_t1.experiments import BASELINES, EVALUATION, RADIOMICS
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
@@ -12,6 +13,8 @@ from mrrepro.papers.contrast_t1.stages import TRAINING
 from mrrepro.runs.recorded import Variant
 
 SETTINGS = ContrastT1Settings
+
+DATA = real_data.DATA
 
 STAGES = (COHORT, TRAINING, EVALUATION, BASELINES, RADIOMICS)
 

@@ -27,9 +27,12 @@ class CohortSettings:
     voxel_mm: int = setting(1, "edge of a voxel of the simulated cohort", source="2.2", unit="mm", choices=(1, 2, 4, 8))
     train: int = setting(208, "patients to train on", source="2.2", low=2, high=100_000)
     validation: int = setting(45, "patients that choose the best epoch", source="2.2", low=2, high=100_000)
-    test: int = setting(45, "patients whose images are scored", source="2.2", low=2, high=100_000)
+    test: int = setting(45, "patients whose images are scored", source="2.2", low=1, high=100_000)
     labelled: int = setting(
-        400, "patients of whom may be asked whether they enhance; the first of them are the test patients", low=2
+        400, "patients of whom may be asked whether they enhance; the first of them are the test patients", low=1
+    )
+    folder_for: str = setting(
+        "all", "who comes from the folder of 'data': everyone, or those who are tested", choices=("all", "test")
     )
     evidence_separation: float = setting(1.14, "d', how much the images tell of enhancement", low=0, high=100)
     enhancing_fraction: float = setting(0.6, "q, part of the core that enhances", low=0.01, high=1)
@@ -121,7 +124,7 @@ class TrainingSettings:
 class EvaluationSettings:
     """How many patients are scored."""
 
-    labelled: int = setting(400, "patients of whom it is asked whether they enhance, at most the cohort's", low=2)
+    labelled: int = setting(400, "patients of whom it is asked whether they enhance, at most the cohort's", low=1)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
                 n_seeds=len(found.seeds),
                 n_cases=found.n_cases,
                 seeds=found.seeds,
+                basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
             )
 
 

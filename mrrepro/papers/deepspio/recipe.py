@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mrrepro.papers.deepspio import real_data
 from mrrepro.papers.deepspio.attention import ATTENTION
 from mrrepro.papers.deepspio.experiments import AGAR_PHANTOM, AIR_SPHERE, HELD_OUT, NOISE, SCALED_FIELD, SUMMARY
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
@@ -12,6 +13,8 @@ from mrrepro.papers.deepspio.stages import IMAGES, TRAINING
 from mrrepro.runs.recorded import Variant
 
 SETTINGS = DeepSpioSettings
+
+DATA = real_data.DATA
 
 STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, ATTENTION)
 

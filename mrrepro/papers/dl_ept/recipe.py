@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mrrepro.papers.dl_ept import real_data
 from mrrepro.papers.dl_ept.database import ANATOMIES, DATABASE, TESTS
 from mrrepro.papers.dl_ept.experiments import (
     FINE_HEAD,
@@ -21,6 +22,8 @@ from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.runs.recorded import Variant
 
 SETTINGS = DlEptSettings
+
+DATA = real_data.DATA
 
 EXPERIMENTS = (
     TABLE_1,

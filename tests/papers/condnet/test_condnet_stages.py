@@ -13,11 +13,13 @@ from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, read_maps
 from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN, ellipsoid_share
 from mrrepro.papers.condnet.heads import HEADS, people, read_fractions, read_heads
 from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS
-from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings
+from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, SolverSettings
+from mrrepro.papers.condnet.sphere_study import LAYERS, SPHERES
 from mrrepro.papers.condnet.stimulation import FIELDS, read_fields
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.settings import configure
+from mrrepro.runs.stages import make
 from mrrepro.simulators.head_images import head_relaxation
 
 
@@ -141,3 +143,15 @@ def test_scanners_and_unseen_objects_are_measured(smoke: SmokeRun) -> None:
     for entry in smoke.make(UNSEEN).json("unseen.json")["heads"]:
         assert entry["tumour"]["with"]["voxels"] > 3
     assert generality.TUMOUR.t2 > head_relaxation(3.0)["white_matter"].t2
+
+
+def test_the_study_of_spheres_tells_ways_and_voxels_apart(smoke: SmokeRun) -> None:
+    coarse = replace(smoke.settings, solver=SolverSettings((16.0, 8.0), (16, 32)))
+    found = make(SPHERES, coarse, 0, smoke.store, progress=False).json("spheres.json")
+    errors = {(e["conductivity"], e["voxel_mm"]): e["relative_l2"] for e in found["coil"]}
+    assert errors.keys() == {(kind, h) for kind in LAYERS for h in (16.0, 8.0)}
+    assert errors["homogeneous", 8.0] < 0.5 * errors["homogeneous", 16.0]
+    assert errors["homogeneous", 8.0] < errors["partial volume", 8.0] < errors["binary", 8.0]
+    assert len(found["electrodes"]) == 8
+    assert [e["voxels"] for e in found["growth"]] == [16, 32]
+    assert all(0 < e["cycles"] < 40 and e["true_residual"] <= 1e-8 for e in found["growth"])
