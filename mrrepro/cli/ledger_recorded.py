@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,47 +47,51 @@ def records_of(ledger: Any, scale: str, folder: Path | None = None) -> list[Any]
     folder : Path, optional
         Where the recorded files lie; by default the chapter's.
     """
-    from mrrepro.runs.files import read_json
-    from mrrepro.runs.recorded import recorded_folder, stale_reason
+    from mrrepro.runs.recorded import made_by, recorded_folder
     from mrrepro.runs.records import Record
     from mrrepro.runs.verdicts import Found
 
-    chapter = ledger.paper
-    place = folder or recorded_folder(chapter, scale)
-    documents = [read_json(path) for path in sorted(place.glob("*.json"))]
-    runs = [run for document in documents for run in document["runs"] if not stale_reason(run)]
-    origins = [origin for run in runs for origin in run["stages"].values()]
-    code = {function: digest for origin in origins for function, digest in origin["code"].items()}
-    shared = {
-        "value": None,
-        "sd": None,
-        "scale": scale,
-        "basis": "simulated",
-        "commit": ", ".join(sorted({str(run["commit"]) for run in runs})),
-        "data": {},
-        "code": dict(sorted(code.items())),
-        "device": ", ".join(sorted({str(origin["device"]) for origin in origins})),
-        "notebook": NOTEBOOK,
-        "seconds": round(sum(float(origin["seconds"]) for origin in origins), 3),
-        "peak_memory_mib": max((float(origin["peak_memory_mib"]) for origin in origins), default=0.0),
-        "date": max((str(origin["created"]) for origin in origins), default=""),
-    }
+    place = folder or recorded_folder(ledger.paper, scale)
     records = []
-    for name, found in _evidence(chapter, scale, place).items():
-        id, seeds = f"{chapter}.claim.{name}", found.seeds
+    for name, found in _evidence(ledger.paper, scale, place).items():
+        id, seeds = f"{ledger.paper}.claim.{name}", found.seeds
         verdict = ledger.judge(id, Found(None, "simulated", None, len(seeds), found.n_cases, found.statistic))
-        own = {
-            "id": id,
-            "n_seeds": len(seeds),
-            "n_cases": found.n_cases,
-            "statistic": found.statistic,
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
-            "parameters": {"scale": scale, "seed": min(seeds), "overrides": {}},
-            "seeds": seeds,
-        }
-        records.append(Record(**own, **shared))  # type: ignore[arg-type]
+        runs = getattr(found, "runs", ()) or _fresh(place, seeds)
+        made, origins = made_by(runs), [origin for run in runs for origin in run["stages"].values()]
+        records.append(
+            Record(
+                id=id,
+                value=None,
+                sd=None,
+                n_seeds=len(seeds),
+                n_cases=found.n_cases,
+                scale=scale,
+                basis="simulated",
+                statistic=found.statistic,
+                verdict=verdict.verdict,
+                reason=verdict.reason,
+                commit=", ".join(sorted({str(run["commit"]) for run in runs})),
+                parameters={"scale": scale, "seed": min(seeds), "overrides": {}},
+                seeds=seeds,
+                data=made.data,
+                code=made.code,
+                device=", ".join(sorted({str(origin["device"]) for origin in origins})),
+                notebook=NOTEBOOK,
+                seconds=round(made.seconds, 3),
+                peak_memory_mib=made.peak_memory_mib,
+                date=max(str(origin["created"]) for origin in origins),
+            )
+        )
     return records
+
+
+def _fresh(folder: Path, seeds: Collection[int]) -> list[dict[str, Any]]:
+    """All runs of these seeds that are not stale, where the evidence does not say which ones it rests on."""
+    from mrrepro.runs.files import read_json
+    from mrrepro.runs.recorded import stale_reason
+
+    runs = [run for path in sorted(folder.glob("*.json")) for run in read_json(path)["runs"]]
+    return [run for run in runs if run["seed"] in seeds and not stale_reason(run)]
 
 
 def _evidence(chapter: str, scale: str, folder: Path) -> dict[str, Any]:

@@ -41,3 +41,10 @@ def test_plans_and_rehearsals_name_every_chapter() -> None:
     assert "the same bits" in scale_pages.rehearsals()
     assert "other weights" not in scale_pages.rehearsals()
     assert [row[2] for row in cells(scale_pages.colab_plans())] == ["yes"] * len(CHAPTERS)
+
+
+def test_every_notebook_can_put_its_results_on_a_drive() -> None:
+    notebooks = sorted((BOOK.parent / "notebooks").glob("*/*.py"))
+    assert len(notebooks) > 20
+    for path in notebooks:
+        assert '\nartifacts = ""' in path.read_text(encoding="utf-8"), path.name
