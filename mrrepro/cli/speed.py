@@ -154,7 +154,7 @@ def _item(item: Any, device: str, full: bool) -> dict[str, Any]:
 def _out_of_memory(error: Exception, device: str) -> bool:
     import torch
 
-    if not isinstance(error, torch.OutOfMemoryError):
+    if not isinstance(error, torch.cuda.OutOfMemoryError):
         return False
     torch.cuda.empty_cache()
     return device.startswith("cuda")

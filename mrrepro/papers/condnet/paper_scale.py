@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from mrrepro.papers.condnet.benchmarks import uniform_field_source
+from mrrepro.papers.condnet.heads import HeadSelection, Person, image_person
 from mrrepro.papers.condnet.maps import ConductivityNetwork
 from mrrepro.papers.condnet.reference_models import head_like
-from mrrepro.papers.condnet.settings import CondNetSettings
+from mrrepro.papers.condnet.scanners import TRAINED
+from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, ImageSettings
 from mrrepro.papers.condnet.stages import TRAININGS, TRAININGS_OF_TWO
 from mrrepro.runs.throughput import ItemWork, PlannedItems, seconds_on
 from mrrepro.solvers.potential_multigrid import Tolerances, solve_potential
@@ -95,6 +97,14 @@ def seconds_on_processor(device: str, voxels: int) -> float:
     return time.perf_counter() - start
 
 
+def seconds_a_head(device: str, voxel_size_mm: float, source: str) -> float:
+    """Seconds to build a head and image it, on the processor whatever the device."""
+    settings = HeadSelection(HeadSettings(source, voxel_size_mm=voxel_size_mm), ImageSettings())
+    start = time.perf_counter()
+    image_person(Person(source, 1, False), settings, TRAINED, np.random.default_rng(0))
+    return time.perf_counter() - start
+
+
 WORK = (
     TrainingWork(
         "condnet.one",
@@ -144,6 +154,21 @@ ITEMS = (
             ("condnet/fields", "condnet/coil_sweep"),
             "solutions, about",
             lambda settings: 4 * settings.heads.testing + settings.evaluation.angles * len(settings.evaluation.gaps_mm),
+            lambda settings, seconds: seconds / settings.heads.voxel_size_mm**3,
+        ),
+    ),
+    ItemWork(
+        "condnet.head",
+        "a head of 1 mm voxels with its images (the processor, whatever the device)",
+        "s",
+        full=partial(seconds_a_head, voxel_size_mm=1.0, source="mni152"),
+        small=partial(seconds_a_head, voxel_size_mm=8.0, source="folded"),
+        small_words="the same with voxels of 8 mm, drawn",
+        on_processor=True,
+        planned=PlannedItems(
+            ("condnet/heads",),
+            "heads",
+            lambda settings: settings.heads.training + settings.heads.testing,
             lambda settings, seconds: seconds / settings.heads.voxel_size_mm**3,
         ),
     ),

@@ -191,7 +191,7 @@ class ContrastT1Settings:
         """The settings of a scale; `paper` has the thesis' sizes."""
         paper = cls()
         if scale == "paper":
-            return paper
+            return replace(paper, training=replace(paper.training, precision="bfloat16"))
         if scale == "colab":
             return replace(
                 paper,
