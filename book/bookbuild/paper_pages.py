@@ -20,8 +20,8 @@ LEGEND = (
     "paper leaves underspecified; `–` stands for what is not attempted, and `…` for what no run has recorded yet.\n"
 )
 SMOKE_NOTE = (
-    "At `smoke` a network has hardly been trained: such a row shows that the way from public files to a verdict is whole, "
-    "and nothing about the method."
+    "At `smoke` a network has hardly been trained: such a row shows that the way from public files to a verdict is "
+    "whole, and nothing about the method."
 )
 _FILLED = 0.8
 """Least share of a grid of systems and quantities that must hold values, for a table to be shown as a grid."""
