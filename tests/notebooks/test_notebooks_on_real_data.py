@@ -100,8 +100,7 @@ def test_a_real_patient_is_tested_on_the_grid_of_the_simulated_ones(tmp_path) ->
     assert cohort.about[number]["name"] == "patient-07"
     assert cohort.about[0]["name"].startswith("simulated")
     real, simulated = (cohort.mask("brain", [k])[0, 0].numpy() for k in (number, 0))
-    overlap = 2 * (real & simulated).sum() / (real.sum() + simulated.sum())
-    assert overlap > 0.9, "Dice of two brains in one space"
+    assert (real & simulated).sum() > 0.95 * real.sum(), "the masks of open_ms are tighter than the template's"
     both = real & simulated
     t1 = [cohort.images([k])[0, 0].numpy() for k in (number, 0)]
     upright = np.corrcoef(t1[0][both], t1[1][both])[0, 1]
