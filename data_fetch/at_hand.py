@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_fetch.datasets import source_of
-from data_fetch.datasets.egd import XnatSource
+from data_fetch.datasets.egd import XnatSource, first_count
 from data_fetch.datasets.ixi_pd import TarSource
 from data_fetch.errors import FetchError, in_words
 from data_fetch.fetching import look_up
@@ -48,7 +48,7 @@ class AtHand:
         if self.complete:
             return ""
         facts, names = self.dataset, ",".join(self.missing)
-        size = f" ({_size(self.bytes_missing)})" if self.bytes_missing else ""
+        size = f" (about {_size(self.bytes_missing)})" if self.bytes_missing else ""
         if facts.access == "own folder":
             how = f"download them from {facts.page} under their own terms and put them in the folder {facts.name}"
         else:
@@ -88,31 +88,44 @@ def at_hand(name: str, subjects: Sequence[str], store: Store | None = None) -> A
             found.extend(here)
         else:
             missing.append(subject)
-    return AtHand(source.dataset, tuple(found), tuple(missing), None, tuple(refusals))
+    travels = sum(_share(source.dataset, subject) for subject in missing) if missing else 0
+    return AtHand(source.dataset, tuple(found), tuple(missing), round(travels) or None, tuple(refusals))
+
+
+def _share(facts: Dataset, subject: str) -> float:
+    """About how many bytes a subject, or ``first:N`` of them, are of the whole data set."""
+    count = int(subject.removeprefix("first:")) if subject.startswith("first:") else 1
+    return count * (facts.bytes_in_all or 0) / facts.subject_count
 
 
 def _registered(source: RegisteredSource, subjects: Sequence[str], store: Store) -> AtHand:
     found: list[HeldFile] = []
     missing: list[str] = []
     refusals: list[str] = []
-    count = 0
+    count = 0.0
     for subject in subjects:
-        whole = True
+        absent = []
         for role, file in subject_files(source.dataset.name, subject).items():
             state = look_up(file, store)
             if state.path is None:
-                whole = False
-                count += file.size or 0
+                absent.append(file.size)
                 refusals.extend([in_words(state.refusal)] if state.refusal else [])
             else:
                 found.append(HeldFile(subject, role, file.local, state.path))
-        if not whole:
+        if absent:
             missing.append(subject)
-    return AtHand(source.dataset, tuple(found), tuple(missing), count, tuple(refusals))
+            known = [size for size in absent if size is not None]
+            count += sum(known) if len(known) == len(absent) else _share(source.dataset, subject)
+    return AtHand(source.dataset, tuple(found), tuple(missing), round(count) or None, tuple(refusals))
 
 
 def _unregistered(source: object, subject: str, store: Store) -> list[HeldFile] | None:
     """Files of a subject whose home has no registry here; None where they are not here."""
+    if isinstance(source, XnatSource) and subject.startswith("first:"):
+        count = first_count(subject)
+        held = [_unregistered(source, name, store) for name in source.held(store)]
+        whole = [files for files in held if files]
+        return [file for files in whole[:count] for file in files] if len(whole) >= count else None
     if isinstance(source, TarSource):
         paths = source.here(subject, store)
         return None if paths is None else [HeldFile(subject, "PD", f"ixi_pd/{path.name}", path) for path in paths]

@@ -19,6 +19,10 @@ LEGEND = (
     "In the tables `=` marks what is reproduced, `≈` what agrees on substitute data, `≠` what differs, `?` what the "
     "paper leaves underspecified; `–` stands for what is not attempted, and `…` for what no run has recorded yet.\n"
 )
+SMOKE_NOTE = (
+    "At `smoke` a network has hardly been trained: such a row shows that the way from public files to a verdict is "
+    "whole, and nothing about the method."
+)
 _FILLED = 0.8
 """Least share of a grid of systems and quantities that must hold values, for a table to be shown as a grid."""
 
@@ -182,7 +186,9 @@ def _on_real_data(rows: Sequence[LedgerRow]) -> str:
     if not lines:
         return ""
     head = ["value or claim", "the paper's", "default run", "on public data", "data set", "verdict"]
-    return f"## On public data\n\n{table(head, lines, style='beside')}"
+    small = any(row.record and row.record.basis == SUBSTITUTE and row.record.scale == "smoke" for row in rows)
+    note = f"{SMOKE_NOTE}\n\n" if small else ""
+    return f"## On public data\n\n{note}{table(head, lines, style='beside')}"
 
 
 def _cell(row: LedgerRow) -> str:

@@ -30,7 +30,8 @@ DATASET = Dataset(
     title="Erasmus Glioma Database",
     description=(
         "T1, T2, FLAIR and T1 after contrast agent (T1GD) of 774 patients with glioma, 197 x 233 x 189 at 1 mm on one "
-        "grid, with a binary mask of the whole tumour (manual or automatic) and genetic labels."
+        "grid, with a binary mask of the whole tumour (manual or automatic) and genetic labels. first:20 stands for "
+        "the first twenty labels."
     ),
     licence="EGD data licence: agreed to when the account is granted; not to be passed on",
     access="account",
@@ -60,8 +61,15 @@ class XnatSource:
 
     def get(self, subjects: Sequence[str], store: Store, show_progress: bool = False) -> list[Path]:
         """Bring the files of these subjects, of all if none is named; what is here needs no account."""
-        chosen = subjects or self.subjects(store)
+        chosen: list[str] = []
+        for subject in subjects or self.subjects(store):
+            chosen.extend(self.subjects(store)[: first_count(subject)] if subject.startswith("first:") else [subject])
         return [path for subject in chosen for path in self._files(subject, store, show_progress).values()]
+
+    def held(self, store: Store) -> list[str]:
+        """Return the subjects of whom something is here, in the order of their labels."""
+        places = [folder / self.dataset.name / "SUBJECTS" for folder in store.folders]
+        return sorted({path.name for place in places for path in place.glob("*") if path.is_dir()})
 
     def states(self, store: Store) -> list[FileState]:
         """Compare every file that is here with the digest kept beside it; without one, read it through."""
@@ -136,6 +144,14 @@ class XnatSource:
     def _archive(self, store: Store) -> XnatArchive:
         credentials = find_credentials(self.server, self.dataset.page)
         return XnatArchive(self.server, self.project, credentials, store.patience)
+
+
+def first_count(subject: str) -> int:
+    """Understand ``first:20``."""
+    count = subject.removeprefix("first:")
+    if not count.isdigit() or int(count) < 1:
+        raise ValueError(f"subjects must read first:N with N of at least 1, but are {subject}.")
+    return int(count)
 
 
 SOURCE = XnatSource(DATASET, SERVER, PROJECT)

@@ -50,7 +50,7 @@ import numpy as np
 import torch
 
 from mrrepro.networks.wavelet import CHANNELS, analyse, synthesise, wavelet_named
-from mrrepro.papers.deepspio import plots
+from mrrepro.papers.deepspio import plots, real_images
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import IMAGES, TRAINING, sample_stream
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -167,6 +167,37 @@ show_table(
     caption="What the first samples of the stream hold.",
     name="tab-stream",
 )
+
+# %% [markdown]
+# ## Real images
+#
+# The same bodies in images that a scanner made, where they are at hand. The paper distorted proton density images of
+# IXI; `data="ixi_pd"` trains on them.
+
+# %%
+found, missing = real_images.images_at_hand(run.settings.sequence.size)
+show_text("At hand: " + ("; ".join(found) or "none of them") + ".")
+for sentence in missing:
+    show_text(f"Not shown, for lack of data: {sentence}")
+
+# %% tags=["hide-input"]
+if found:
+    undistorted = torch.tensor(np.stack(list(found.values())))
+    real = sample_stream(TRAINING.select(run.settings), undistorted, seed=run.seed, device="cpu").batch(0, 3)
+    show(
+        plots.image_grid(
+            [list(undistorted.numpy()), list(plots.combined(real.images.numpy())), list(real.concentration.numpy())],
+            ["undistorted", "View Line image", "concentration"],
+            [],
+            maps=[plots.SIGNAL, plots.SIGNAL, plots.CONCENTRATION],
+            bars=["signal", "signal", plots.CONCENTRATION_LABEL],
+            field_of_view_mm=run.settings.sequence.field_of_view_mm,
+        ),
+        alt="Top row, axial slices of real heads. Below, striped images drawn from them, with dark bodies around which "
+        "the stripes bend, and the concentrations of the bodies.",
+        caption="Real images at hand: " + "; ".join(found) + ". Below, samples of the stream drawn from them.",
+        name="fig-real-images",
+    )
 
 # %% [markdown]
 # ## Exercises
