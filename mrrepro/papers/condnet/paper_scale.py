@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from mrrepro.runs.throughput import ItemWork, PlannedItems, seconds_on
 from mrrepro.solvers.potential_multigrid import Tolerances, solve_potential
 from mrrepro.solvers.potential_multigrid_torch import solve_potential_batch
 from mrrepro.solvers.potential_sources import edge_line_integrals, induced_source
-from mrrepro.solvers.potential_system import build_system
+from mrrepro.solvers.potential_system import PotentialSystem, build_system
 from mrrepro.training.cross_entropy import SoftTargetCrossEntropy
 from mrrepro.training.slice_batches import SlicePairs
 from mrrepro.training.tasks import SupervisedTask
@@ -70,14 +70,20 @@ def steps_of(settings: CondNetSettings, epochs: float) -> int:
     return settings.training.plan(slices_of(settings), epochs).steps
 
 
+@lru_cache(maxsize=1)
+def head_in_uniform_fields(voxels: int) -> tuple[PotentialSystem, np.ndarray[Any, Any]]:
+    """The system of a head-like conductor, and its sources in uniform fields that change along x, y and z."""
+    system, sources = build_system(*head_like(voxels)), []
+    for axis in np.eye(3):
+        integrals = edge_line_integrals(system, lambda points, a=axis: 0.5 * np.cross(a, points))  # type: ignore[misc]
+        sources.append(induced_source(system, integrals))
+    return system, np.stack(sources)
+
+
 def seconds_a_coil(device: str, voxels: int, coils: int) -> float:
     """Seconds a source of a batch, to 1e-6; the system is there already."""
-    system = build_system(*head_like(voxels))
-    uniform = [
-        induced_source(system, edge_line_integrals(system, lambda points, a=axis: 0.5 * np.cross(a, points)))  # type: ignore[misc]
-        for axis in np.eye(3)
-    ]
-    sources = np.tensordot(np.random.default_rng(0).standard_normal((coils, 3)), np.stack(uniform), axes=1)
+    system, uniform = head_in_uniform_fields(voxels)
+    sources = np.tensordot(np.random.default_rng(0).standard_normal((coils, 3)), uniform, axes=1)
     solve_potential_batch(system, sources[:1], torch.device(device), Tolerances(1e-2))  # libraries are loaded
     results: list[Any] = []
     seconds = seconds_on(device, lambda: results.extend(solve_potential_batch(system, sources, torch.device(device))))
