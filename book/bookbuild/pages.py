@@ -13,6 +13,7 @@ from bookbuild.ledger_pages import corrections, deviations, not_replicated, scor
 from bookbuild.markdown import heading_of, table
 from bookbuild.paper_pages import page_generators
 from bookbuild.project import CHAPTERS
+from bookbuild.scale_pages import SCALE_GENERATORS
 from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.runs.settings import SCALES, describe
 
@@ -70,5 +71,6 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "deviations": deviations,
     "not_replicated": not_replicated,
     "corrections": corrections,
+    **SCALE_GENERATORS,
     **page_generators(CHAPTERS),
 }

@@ -116,6 +116,25 @@ def export(
     typer.echo(f"{len(items)} artifacts, {size_in_words(file.stat().st_size)}, in {file}")
 
 
+@app.command()
+@one_line_errors
+def results(
+    chapter: Annotated[str, typer.Argument(help="a chapter")],
+    to: Annotated[Path, typer.Option(help="folder for at most eight files of 16 MiB")],
+    artifacts: Root = None,
+) -> None:
+    """Write what is worth bringing back of a chapter: numbers, histories, small arrays, networks that fit."""
+    from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.bring_back import bring_back
+
+    listed = bring_back(ArtifactStore(artifacts), chapter, to)
+    taken = sum(network["file"] is not None for network in listed["networks"].values())
+    typer.echo(
+        f"{len(listed['stages'])} stages, {taken} of {len(listed['networks'])} networks, {len(listed['left_out'])} "
+        f"files of arrays left out, in {to}"
+    )
+
+
 @app.command("import")
 @one_line_errors
 def import_(

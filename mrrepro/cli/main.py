@@ -13,6 +13,8 @@ import typer
 from mrrepro import __version__
 from mrrepro.cli import apply, artifacts, checks, ledger, simulate
 from mrrepro.cli.doctor import doctor
+from mrrepro.cli.ledger_recorded import recorded
+from mrrepro.cli.plan import plan
 from mrrepro.cli.record import record
 from mrrepro.cli.rehearse import rehearse
 from mrrepro.cli.reporting import fail
@@ -47,8 +49,10 @@ app.command()(run)
 app.command()(sweep)
 app.command()(record)
 app.command()(rehearse)
+app.command()(plan)
 app.command()(checks.verify)
 app.command()(checks.bench)
+ledger.app.command()(recorded)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(simulate.app, name="simulate")

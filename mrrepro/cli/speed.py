@@ -84,7 +84,6 @@ def _guarded(each: Any, measure: Any) -> dict[str, Any]:
 
 def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options: Sequence[str]) -> dict[str, Any]:
     from mrrepro.runs.settings import configure
-    from mrrepro.training.rehearsal import step_seconds
     from mrrepro.training.training_work import step_cost
 
     precision = "bfloat16" if device.startswith("cuda") else "float32"
@@ -96,11 +95,8 @@ def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options
     def at(batch: int, option: str | None = None) -> bool:
         """Measure; False where the memory does not hold it."""
         sized = replace(settings, training=replace(settings.training, batch_size=batch))
-        try:
-            seconds = step_seconds(work, sized, device, compiled=_MODES.get(option or ""))
-        except Exception as error:
-            if not _out_of_memory(error, device):
-                raise
+        seconds = _seconds_or_none(work, sized, device, _MODES.get(option or ""))
+        if seconds is None:
             return False
         of_batch = cost.of_batch(batch)
         floor = rates.floor(of_batch.operations, of_batch.moved_bytes, precision)
@@ -151,13 +147,21 @@ def _item(item: Any, device: str, full: bool) -> dict[str, Any]:
     }
 
 
-def _out_of_memory(error: Exception, device: str) -> bool:
+def _seconds_or_none(work: Any, settings: Any, device: str, compiled: str | None) -> float | None:
+    """Seconds of a step; None where a GPU's memory does not hold it, which is then free again."""
+    import gc
+
     import torch
 
-    if not isinstance(error, torch.OutOfMemoryError):
-        return False
+    from mrrepro.training.rehearsal import step_seconds
+
+    try:
+        return step_seconds(work, settings, device, compiled=compiled)
+    except torch.cuda.OutOfMemoryError:
+        pass
+    gc.collect()
     torch.cuda.empty_cache()
-    return device.startswith("cuda")
+    return None
 
 
 def _name(device: str) -> str:

@@ -13,6 +13,7 @@ from mrrepro.metrics.statistics import mean_interval
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
+from mrrepro.runs.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,16 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     return found
 
 
-def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
-    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
+def record_claims(
+    run: NotebookRun[Any],
+    evidence: Mapping[str, Evidence],
+    names: Sequence[str],
+    by: Sequence[Stage | Callable[..., Any]] = (),
+) -> None:
+    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out.
+
+    ``by`` names what made the recorded runs; by default all stages that the run has made.
+    """
     for name in names:
         if name in evidence:
             found = evidence[name]
@@ -93,6 +102,7 @@ def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names
                 seeds=found.seeds,
                 recorded=found.runs,
                 basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
+                by=by,
             )
 
 

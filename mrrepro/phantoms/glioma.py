@@ -204,11 +204,12 @@ def glioma_patient(
     generator = np.random.default_rng([seed, number])
     enhances = number % 2 == 1
     evidence = law.evidence(enhances, generator)
+    shown = law.appearance(evidence)
     healthy = _deformed(template, anatomy, generator)
     depth = _tumor_depth(template, healthy[0], anatomy, generator)
     tissues, core_radius = np.zeros((len(TISSUES), *template.shape), dtype=np.float32), depth.radius
-    width = anatomy.oedema_width * math.exp(0.5 * evidence)
-    necrotic = core_radius * float(np.clip(anatomy.necrosis[0] + anatomy.necrosis[1] * evidence, 0.0, 0.75))
+    width = anatomy.oedema_width * math.exp(0.5 * shown)
+    necrotic = core_radius * float(np.clip(anatomy.necrosis[0] + anatomy.necrosis[1] * shown, 0.0, 0.75))
     edge = 0.3 * template.voxel
     spread = _step(depth.level - width * (1.3 * healthy[0] + 0.35), edge)  # oedema follows white matter
     core, dead = _step(depth.level, edge), _step(depth.level + core_radius - necrotic, edge)
@@ -224,7 +225,7 @@ def glioma_patient(
     leaky = _leaky_part(solid, law, template, generator) & enhances
     amount = anatomy.uptake[0] * max(0.3, generator.normal(1.0, anatomy.uptake[1]))
     in_blood = anatomy.vessel_uptake * blood * np.where(sinus, float(sinus_enhances), 1.0)
-    uptake = np.where(leaky, amount, 0.0) + in_blood
+    uptake = np.where(leaky, amount * tissues[4], 0.0) + in_blood
     grade = int(generator.choice((2, 3, 4), p=GRADES[enhances]))
     age = float(np.clip(generator.normal(*AGES[enhances]), 19.0, 86.0))
     tumor_mask = tissues[3:6].sum(0) > 0.5
@@ -232,7 +233,7 @@ def glioma_patient(
         f"simulated-{number:04d}",
         tissues,
         uptake.astype(np.float32),
-        anatomy.core_water * evidence,
+        anatomy.core_water * shown,
         tumor_mask,
         solid & tumor_mask,
         leaky & tumor_mask,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -32,19 +32,31 @@ class Provenance:
 
 @dataclass(frozen=True)
 class ReceiptTable:
-    """The values of a run beside the paper's, with verdicts; the receipt lies at ``path``."""
+    """The values of a run beside the paper's, with verdicts; the receipt lies at ``path``.
+
+    ``recorded`` holds, by id, what was recorded once at the paper's own sizes, which is shown beside the run at hand.
+    """
 
     path: Path
     rows: tuple[tuple[Number | Claim, Record], ...]
+    recorded: Mapping[str, Record] = field(default_factory=dict)
 
     def cells(self) -> list[tuple[str, str, str, str, str]]:
         """Return id, ours, the paper's, verdict and reason of each value."""
         return [(entry.id, _ours(record), _papers(entry), record.verdict, record.reason) for entry, record in self.rows]
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("id", "ours", "paper", "verdict", "reason"))
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.cells())
+        beside = any(id in self.recorded for id, *_ in self.cells())
+        names = ["id", "ours", "paper", "verdict", "reason", *(["ours at the paper's sizes"] if beside else [])]
+        head = "".join(f"<th>{name}</th>" for name in names)
+        rows = [[*row, *([self._recorded(row[0])] if beside else [])] for row in self.cells()]
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         return f"<table class='mrrepro-receipt'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _recorded(self, id: str) -> str:
+        """What was recorded at the paper's sizes for an id, with its verdict and date."""
+        record = self.recorded.get(id)
+        return "" if record is None else f"{_ours(record)}: {record.verdict} ({record.date[:10]}, {record.device})"
 
     def __repr__(self) -> str:
         if not self.rows:

@@ -219,7 +219,9 @@ class Run(Generic[S]):
         }
         write_receipt(path, document)
         entries = self.ledger.entries if self._records else {}
-        return ReceiptTable(path, tuple((entries[id], self._records[id]) for id in self._records))
+        rows = tuple((entries[id], self._records[id]) for id in self._records)
+        largest = self.ledger.records("paper") if self._records and self.scale != "paper" else ()
+        return ReceiptTable(path, rows, {record.id: record for record in largest})
 
     def receipt_path(self) -> Path:
         """Where `finish` writes: one file for each notebook, scale, seed and set of further parameters."""

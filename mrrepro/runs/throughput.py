@@ -53,15 +53,12 @@ class PlannedItems:
         From the chapter's settings to the number of items.
     seconds : callable
         From settings and the seconds an item takes at full size to the seconds at the settings' size.
-    beside : bool
-        True where they are made while something else is timed already.
     """
 
     stages: tuple[str, ...]
     words: str
     count: Callable[[Any], int]
     seconds: Callable[[Any, float], float] = lambda settings, seconds: seconds
-    beside: bool = False
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,29 @@ class StructuralDissimilarity:
 
 
 @dataclass(frozen=True)
+class OccurrenceEntropy:
+    """Cross-entropy of a voxel's probability to enhance, averaged over a region: not of an image, but of where.
+
+    The prediction, in [-1, 1] as a network with a last tanh gives it, is read as the probability ``(1 + G) / 2``. Its
+    minimiser is the probability itself, so that nothing is gained by drawing enhancement where it is unlikely.
+    """
+
+    region: Region = Region.BRAIN
+
+    def __call__(self, prediction: Tensor, target: Tensor, masks: RegionMasks) -> Tensor:
+        """Return the mean cross-entropy [nat]; ``target`` is looked at for its shape alone."""
+        _require_target(prediction, target, masks)
+        probability = occurrence_probability(prediction).clamp(1e-6, 1.0 - 1e-6)
+        entropy = -torch.where(masks.enhancement, probability.log(), torch.log1p(-probability))
+        return _mean_over_region(entropy, masks, self.region)
+
+
+def occurrence_probability(prediction: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """Return the probability to enhance of the output of a network trained with `OccurrenceEntropy`."""
+    return 0.5 * (1.0 + prediction)
+
+
+@dataclass(frozen=True)
 class WeightedSum:
     """``sum_k lambda_k L_k``: losses with free weights.
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ class Rehearsal:
     batch_seconds : float
         Of making a batch, mean.
     peak_memory_mib, peak_device_memory_mib : float
-        Of the process beyond what it held before, and of the GPU; the latter None on a processor.
+        Of the process, and of the GPU; the latter None on a processor.
     interrupted_after : int
         Step after which the second run was stopped.
     resumed_equal : bool
@@ -114,24 +116,39 @@ def rehearse(work: TrainingWork, settings: Any, steps: int, device: str, workspa
             raise _Stopped
         return batches(number)
 
-    before = machine.peak_memory_mib()
-    machine.reset_peak_memory()
-    whole, seconds = _train(work, settings, steps, device, workspace / "whole", timed)
-    peak, on_device = machine.peak_memory_mib(), machine.peak_device_memory_mib()
-    try:
-        _train(work, settings, steps, device, workspace / "parts", stopped)
-    except _Stopped:
-        parts, _ = _train(work, settings, steps, device, workspace / "parts", batches)
+    with _deterministic(device):
+        machine.reset_peak_memory()
+        whole, seconds = _train(work, settings, steps, device, workspace / "whole", timed)
+        peak, on_device = machine.peak_memory_mib(), machine.peak_device_memory_mib()
+        try:
+            _train(work, settings, steps, device, workspace / "parts", stopped)
+        except _Stopped:
+            parts, _ = _train(work, settings, steps, device, workspace / "parts", batches)
     return Rehearsal(
         steps,
         settings.training.batch_size,
         tuple(round(value, 4) for value in seconds),
         round(sum(made) / len(made), 4),
-        round(max(peak, before), 1),
+        round(peak, 1),
         None if on_device is None else round(on_device, 1),
         stop,
         whole == parts,
     )
+
+
+@contextmanager
+def _deterministic(device: str) -> Iterator[None]:
+    """On a GPU, ask for algorithms that give the same bits each time; a processor has no others."""
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def _train(
@@ -164,7 +181,7 @@ def _digest(task: Task) -> str:
 
 
 def step_seconds(
-    work: TrainingWork, settings: Any, device: str, *, compiled: str | None = None, most_seconds: float = 3.0
+    work: TrainingWork, settings: Any, device: str, *, compiled: str | None = None, most_seconds: float = 2.0
 ) -> float:
     """Seconds of a step with one batch that is there already: the median of up to 20 after two that do not count.
 

@@ -15,9 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._pytree import tree_map
-from torch.utils.flop_counter import FlopCounterMode
 
 from mrrepro.networks.network_size import count_weights
 from mrrepro.training.tasks import Task
@@ -103,6 +100,10 @@ class StepCost:
 
 def step_cost(work: TrainingWork, settings: Any) -> StepCost:
     """Count a step with one sample at the settings' precision; only the sample and the weights are really there."""
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes seconds to import
+    from torch.utils._pytree import tree_map
+    from torch.utils.flop_counter import FlopCounterMode
+
     settings = replace(settings, training=replace(settings.training, batch_size=1))
     saved: dict[int, Tensor] = {}
 
@@ -141,7 +142,7 @@ def _nothing_cached() -> Iterator[None]:
                         held.cache_clear()
 
 
-def _imitate(network: torch.nn.Module, mode: FakeTensorMode) -> None:
+def _imitate(network: torch.nn.Module, mode: Any) -> None:
     """Put tensors without values in the place of a network's own; its optimiser keeps the old ones and does nothing."""
     for module in network.modules():
         for name, parameter in module._parameters.items():

@@ -83,3 +83,11 @@ def test_bad_laws_are_named():
             EnhancementLaw(*wrong)
     with pytest.raises(ValueError, match="rise must be one of squared, absolute"):
         LAW.amplitude_kept("cubic")
+
+
+@pytest.mark.parametrize("separation", [0.0, 1.14, 4.0, 50.0])
+def test_what_is_shown_has_the_same_spread_for_every_law(separation):
+    """Over both kinds of patients, sd sqrt(1 + 1.14^2 / 4) = 1.151; 4000 patients, three standard errors."""
+    law, generator = EnhancementLaw(separation, 0.6), np.random.default_rng(3)
+    shown = [law.appearance(law.evidence(bool(number % 2), generator)) for number in range(4000)]
+    assert np.std(shown) == pytest.approx(1.151, abs=0.04)

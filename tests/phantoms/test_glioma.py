@@ -124,3 +124,18 @@ def test_bad_input_is_named(template):
         mni152_template(3)
     with pytest.raises(ValueError, match="number"):
         glioma_patient(template, LAW, Anatomy(), seed=0, number=-1)
+
+
+def test_a_core_that_stands_out_is_darker_on_t1_and_nothing_else_changes(template, patients):
+    plain, contrasted = (
+        scan_patient(
+            patients[1],
+            template,
+            ScanVariation(noise=0.0, bias=0.0, shift=0.0, rotation=0.0, core_contrast=contrast),
+            np.random.default_rng(0),
+        ).images[0]
+        for contrast in (0.0, 0.5)
+    )
+    core = patients[1].tissues[TISSUES.index("core")]
+    np.testing.assert_array_equal(plain[core == 0], contrasted[core == 0])
+    assert (contrasted[core > 0.95] < 0.8 * plain[core > 0.95]).all()

@@ -236,3 +236,13 @@ def test_recorded_runs_count_for_what_rests_on_them(run_notebook, package):
     assert record.data == {**alone.data, "a.nii": "34"}
     assert record.seconds == pytest.approx(alone.seconds + 14.0)
     assert record.peak_memory_mib == 1e6
+
+
+def test_a_run_that_records_nothing_is_all_right(package, ledger, tmp_path):
+    given = parameters(artifacts=str(tmp_path / "artifacts"))
+    opened = open_run("fake", "02_lesson", package.module("recipe").SETTINGS, given, ledger=ledger)
+    checked = check_receipt(opened.finish().path)  # of a chapter that has no ledger
+    assert (checked.ok, checked.values) == (True, ())
+    assert (
+        checked.summary == "There is nothing to compare: 02_lesson at scale smoke, seed 0 ended and recorded no value."
+    )

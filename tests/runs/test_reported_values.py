@@ -8,9 +8,12 @@ import statistics
 
 import pytest
 
+from mrrepro.runs.bands import read_bands
 from mrrepro.runs.corrections import read_corrections
 from mrrepro.runs.export import export_document
-from mrrepro.runs.ledger import Ledger, LedgerRow, stale_records
+from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders, stale_records
+from mrrepro.runs.receipts import measured
+from mrrepro.runs.records import SUBSTITUTE
 from mrrepro.runs.reported import LedgerError
 
 FIRST_READING = {"dl_ept": 52, "condnet": 102, "deepspio": 30, "contrast_t1": 352}
@@ -149,3 +152,15 @@ def test_corrections_may_stand_for_all_below(tmp_path):
     assert (first.concerns("p.a"), first.concerns("q.a"), first.added) == (True, False, False)
     assert (second.concerns("p.a"), second.now, second.added) == (False, "3", True)
     assert read_corrections(tmp_path / "none.csv", []) == ()
+
+
+@pytest.mark.parametrize("paper", [paper for paper, folder in ledger_folders().items() if (folder / "bands").is_dir()])
+def test_every_recorded_value_of_the_demo_lies_in_its_band(ledgers, paper):
+    ledger = ledgers[paper]
+    demo, smoke = read_bands(ledger.folder, "demo"), read_bands(ledger.folder, "smoke")
+    records = {record.id: record for record in ledger.records("demo") if record.basis != SUBSTITUTE}
+    assert records.keys() <= demo.keys()
+    assert [id for id, record in records.items() if not demo[id].holds(measured(record))] == []
+    assert all(len(band.seeds) >= 3 for band in demo.values())
+    assert all(len(band.seeds) >= 5 for band in smoke.values())
+    assert smoke.keys() >= records.keys()

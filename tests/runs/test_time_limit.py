@@ -12,17 +12,18 @@ from mrrepro.runs.stages import make
 from mrrepro.runs.time_limit import TimeUp, time_limit
 
 
-def test_a_stage_stops_after_a_checkpoint_and_goes_on(package, store):
+def test_a_stage_stops_after_a_checkpoint_and_goes_on(package, store, monkeypatch):
     recipe = package.module("recipe")
-    settings = configure(recipe.SETTINGS, "smoke", {"counting.steps": 12, "counting.pause": 0.15})
+    settings = configure(recipe.SETTINGS, "smoke", {"counting.steps": 60, "counting.pause": 0.15})
     start = time.monotonic()
     with pytest.raises(TimeUp), time_limit(1.2 / 60):
         make(recipe.DRAW, settings, 7, store)
-    assert time.monotonic() - start < 1.9
+    assert time.monotonic() - start < 6  # the whole would take nine
     (partial,) = store.list()
     assert partial.partial
-    quick = configure(recipe.SETTINGS, "smoke", {"counting.steps": 12})
+    quick = configure(recipe.SETTINGS, "smoke", {"counting.steps": 60})
     whole = make(recipe.DRAW, quick, 7, store)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     resumed = make(recipe.DRAW, settings, 7, store)
     assert resumed.json("resumed.json") >= 2  # it did not begin anew
     assert resumed.json("numbers.json") == whole.json("numbers.json")
@@ -30,25 +31,25 @@ def test_a_stage_stops_after_a_checkpoint_and_goes_on(package, store):
 
 def test_work_ends_before_the_limit_only_after_a_file(tmp_path, monkeypatch):
     """Near the limit the first new file ends the work; without one it lasts until the limit."""
-    monkeypatch.setattr(limits, "LOOKOUT_S", 0.6)
+    monkeypatch.setattr(limits, "LOOKOUT_S", 1.5)
     monkeypatch.setattr(limits, "_EVERY_S", 0.05)
 
     def work(write: bool) -> None:
         start = time.monotonic()
-        while time.monotonic() - start < 3.0:
+        while time.monotonic() - start < 8.0:
             time.sleep(0.02)
-            if write and time.monotonic() - start > 0.7:
+            if write and time.monotonic() - start > 0.8:
                 (tmp_path / "case.npz").write_bytes(b"1")
             (tmp_path / ".attempts.json").write_bytes(b"1")  # what is hidden is no result
 
     def seconds_of_work(write: bool) -> float:
         start = time.monotonic()
-        with pytest.raises(TimeUp), time_limit(1.2 / 60), limits.working_in(tmp_path):
+        with pytest.raises(TimeUp), time_limit(2.2 / 60), limits.working_in(tmp_path):
             work(write)
         return time.monotonic() - start
 
-    assert 1.1 < seconds_of_work(write=False) < 1.6
-    assert 0.7 < seconds_of_work(write=True) < 1.1
+    assert 2.2 <= seconds_of_work(write=False) < 7
+    assert 1.1 <= seconds_of_work(write=True) < 2.2
 
 
 def test_no_limit_and_what_cannot_be_one():

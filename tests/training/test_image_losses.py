@@ -12,6 +12,7 @@ from mrrepro.metrics.structural_similarity import SIGNED_UNIT_RANGE, GaussianWin
 from mrrepro.training.image_losses import (
     LOSSES,
     AbsoluteError,
+    OccurrenceEntropy,
     SquaredError,
     StructuralDissimilarity,
     WeightedSum,
@@ -119,3 +120,24 @@ def test_bad_input_is_refused_by_name(case):
         mixed_loss(enhancement=-1.0)
     with pytest.raises(ValueError, match="terms must hold a weight above zero"):
         mixed_loss(0.0, 0.0, 0.0)
+
+
+def test_occurrence_entropy_by_hand(case):
+    """Probability 3/4 where the brain enhances, 1/4 elsewhere in it: -ln(3/4) everywhere that counts."""
+    _, target, masks = case
+    prediction = torch.where(masks.enhancement, 0.5, torch.where(masks.brain, -0.5, 0.9)).double()
+    assert OccurrenceEntropy()(prediction, target, masks).item() == pytest.approx(-math.log(0.75), rel=1e-9)
+
+
+def test_occurrence_entropy_is_least_at_the_share_that_enhances(case):
+    _, target, masks = case
+    share = 16 / 864 / 2
+    constant = torch.full_like(target, 2.0 * share - 1.0).requires_grad_()
+    OccurrenceEntropy()(constant, target, masks).backward()
+    assert constant.grad.sum().item() == pytest.approx(0.0, abs=1e-6)
+    assert constant.grad.abs().max() > 1e-4
+
+
+def test_occurrence_entropy_is_finite_where_a_certainty_was_wrong(case):
+    _, target, masks = case
+    assert OccurrenceEntropy()(torch.full_like(target, -1.0), target, masks).isfinite()

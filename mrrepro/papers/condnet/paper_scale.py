@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from mrrepro.papers.condnet.benchmarks import uniform_field_source
+from mrrepro.papers.condnet.heads import HeadSelection, Person, image_person
 from mrrepro.papers.condnet.maps import ConductivityNetwork
 from mrrepro.papers.condnet.reference_models import head_like
-from mrrepro.papers.condnet.settings import CondNetSettings
+from mrrepro.papers.condnet.scanners import TRAINED
+from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, ImageSettings
 from mrrepro.papers.condnet.stages import TRAININGS, TRAININGS_OF_TWO
 from mrrepro.runs.throughput import ItemWork, PlannedItems, seconds_on
 from mrrepro.solvers.potential_multigrid import Tolerances, solve_potential
 from mrrepro.solvers.potential_multigrid_torch import solve_potential_batch
 from mrrepro.solvers.potential_sources import edge_line_integrals, induced_source
-from mrrepro.solvers.potential_system import build_system
+from mrrepro.solvers.potential_system import PotentialSystem, build_system
 from mrrepro.training.cross_entropy import SoftTargetCrossEntropy
 from mrrepro.training.slice_batches import SlicePairs
 from mrrepro.training.tasks import SupervisedTask
@@ -68,14 +70,20 @@ def steps_of(settings: CondNetSettings, epochs: float) -> int:
     return settings.training.plan(slices_of(settings), epochs).steps
 
 
+@lru_cache(maxsize=1)
+def head_in_uniform_fields(voxels: int) -> tuple[PotentialSystem, np.ndarray[Any, Any]]:
+    """The system of a head-like conductor, and its sources in uniform fields that change along x, y and z."""
+    system, sources = build_system(*head_like(voxels)), []
+    for axis in np.eye(3):
+        integrals = edge_line_integrals(system, lambda points, a=axis: 0.5 * np.cross(a, points))  # type: ignore[misc]
+        sources.append(induced_source(system, integrals))
+    return system, np.stack(sources)
+
+
 def seconds_a_coil(device: str, voxels: int, coils: int) -> float:
     """Seconds a source of a batch, to 1e-6; the system is there already."""
-    system = build_system(*head_like(voxels))
-    uniform = [
-        induced_source(system, edge_line_integrals(system, lambda points, a=axis: 0.5 * np.cross(a, points)))  # type: ignore[misc]
-        for axis in np.eye(3)
-    ]
-    sources = np.tensordot(np.random.default_rng(0).standard_normal((coils, 3)), np.stack(uniform), axes=1)
+    system, uniform = head_in_uniform_fields(voxels)
+    sources = np.tensordot(np.random.default_rng(0).standard_normal((coils, 3)), uniform, axes=1)
     solve_potential_batch(system, sources[:1], torch.device(device), Tolerances(1e-2))  # libraries are loaded
     results: list[Any] = []
     seconds = seconds_on(device, lambda: results.extend(solve_potential_batch(system, sources, torch.device(device))))
@@ -92,6 +100,14 @@ def seconds_on_processor(device: str, voxels: int) -> float:
     start = time.perf_counter()
     system = build_system(conductivity, size)
     solve_potential(system, [uniform_field_source(system)])
+    return time.perf_counter() - start
+
+
+def seconds_a_head(device: str, voxel_size_mm: float, source: str) -> float:
+    """Seconds to build a head and image it, on the processor whatever the device."""
+    settings = HeadSelection(HeadSettings(source, voxel_size_mm=voxel_size_mm), ImageSettings())
+    start = time.perf_counter()
+    image_person(Person(source, 1, False), settings, TRAINED, np.random.default_rng(0))
     return time.perf_counter() - start
 
 
@@ -144,6 +160,21 @@ ITEMS = (
             ("condnet/fields", "condnet/coil_sweep"),
             "solutions, about",
             lambda settings: 4 * settings.heads.testing + settings.evaluation.angles * len(settings.evaluation.gaps_mm),
+            lambda settings, seconds: seconds / settings.heads.voxel_size_mm**3,
+        ),
+    ),
+    ItemWork(
+        "condnet.head",
+        "a head of 1 mm voxels with its images (the processor, whatever the device)",
+        "s",
+        full=partial(seconds_a_head, voxel_size_mm=1.0, source="mni152"),
+        small=partial(seconds_a_head, voxel_size_mm=8.0, source="folded"),
+        small_words="the same with voxels of 8 mm, drawn",
+        on_processor=True,
+        planned=PlannedItems(
+            ("condnet/heads",),
+            "heads",
+            lambda settings: settings.heads.training + settings.heads.testing,
             lambda settings, seconds: seconds / settings.heads.voxel_size_mm**3,
         ),
     ),

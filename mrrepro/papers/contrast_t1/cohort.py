@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from mrrepro.metrics.regions import BACKGROUND, RegionMasks, enhancement_mask
 from mrrepro.networks.image_normalization import StandardScoreNormalization
-from mrrepro.papers.contrast_t1.own_cohort import patient_folders, read_patient
+from mrrepro.papers.contrast_t1.own_cohort import good_folders, patient_folders, read_patient
 from mrrepro.papers.contrast_t1.settings import CohortSettings, ContrastT1Settings
 from mrrepro.phantoms.brain_images import mni152_path, sha256_of
 from mrrepro.phantoms.glioma import Anatomy, mni152_template
@@ -71,7 +72,8 @@ def make_cohort(context: StageContext[CohortSelection]) -> None:
             write_json(facts, found)
         about += read_json(facts)
     write_arrays(context.workspace / "grid.npz", union=source.union, affine_mm=source.affine_mm)
-    write_json(context.workspace / "patients.json", {"source": source.words, "patients": about})
+    document = {"source": source.words, "patients": about, "left_out": dict(source.left_out)}
+    write_json(context.workspace / "patients.json", document)
 
 
 class _Source:
@@ -81,6 +83,7 @@ class _Source:
     union: Bool[np.ndarray, "x y z"]
     affine_mm: Float[np.ndarray, "4 4"]
     words: str
+    left_out: Mapping[str, str] = MappingProxyType({})
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         raise NotImplementedError
@@ -105,7 +108,7 @@ class _Simulated(_Source):
 
 class _Folder(_Source):
     def __init__(self, cohort: CohortSettings) -> None:
-        self.folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
+        self.folders, self.left_out = _folders(cohort)
         self.count = len(self.folders)
         first = read_patient(self.folders[0])
         self.union, self.affine_mm = np.ones(first.brain.shape, dtype=bool), first.affine_mm
@@ -120,7 +123,7 @@ class _Tested(_Source):
 
     def __init__(self, cohort: CohortSettings, seed: int) -> None:
         self.simulated, self.first = _Simulated(cohort, seed), cohort.train + cohort.validation
-        self.folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
+        self.folders, self.left_out = _folders(cohort)
         self.count, self.affine_mm = self.first + len(self.folders), self.simulated.affine_mm
         self.union = np.ones_like(self.simulated.union)  # a real brain may reach beyond the template's
         self.words = f"simulated patients to train on; {len(self.folders)} of {Path(cohort.data).name} to test on"
@@ -129,6 +132,13 @@ class _Tested(_Source):
         if number < self.first:
             return self.simulated.patient(number)
         return _read(self.folders[number - self.first], self.union.shape)
+
+
+def _folders(cohort: CohortSettings) -> tuple[list[Path], dict[str, str]]:
+    """The patients' folders, and what is wrong with those that were left out when asked to."""
+    needed, data = patients_in_folder(cohort), Path(cohort.data)
+    bad: dict[str, str] = {}
+    return (good_folders(data, needed, bad) if cohort.skip_bad_patients else patient_folders(data, needed)), bad
 
 
 def _source_of(cohort: CohortSettings, seed: int) -> _Source:
@@ -172,6 +182,7 @@ class Cohort:
         document = artifact.json("patients.json")
         self.source: str = document["source"]
         self.about: list[dict[str, Any]] = document["patients"]
+        self.left_out: dict[str, str] = document["left_out"]
         held_out = settings.train + settings.validation
         self.sets = {
             "train": range(settings.train),
@@ -226,7 +237,7 @@ def template_checksums(settings: ContrastT1Settings) -> Mapping[str, str]:
         paths = [t1.with_name(t1.name.replace("_t1_", f"_{kind}_")) for kind in ("t1", "gm", "wm")]
         found |= {path.name: sha256_of(path) for path in paths}
     if cohort.data != "simulated":
-        folders = patient_folders(Path(cohort.data), patients_in_folder(cohort))
+        folders = patient_folders(Path(cohort.data), 0 if cohort.skip_bad_patients else patients_in_folder(cohort))
         files = [path for folder in folders for path in sorted(folder.glob("*.nii*"))]
         found |= {f"{path.parent.name}/{path.name}": sha256_of(path) for path in files}
     return found

@@ -6,24 +6,24 @@ The statistics and criteria stand in the chapter's ledger, which was written bef
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mrrepro.metrics.evidence import Evidence, RecordedRuns, claims_of, over_seeds
 from mrrepro.metrics.receiver_operating import area_under_curve
-from mrrepro.metrics.statistics import Interval, mean_interval, percentile_interval
+from mrrepro.metrics.statistics import percentile_interval
 from mrrepro.papers.contrast_t1.cohort import make_cohort
 from mrrepro.papers.contrast_t1.experiments import baselines, evaluate, radiomics
+from mrrepro.papers.contrast_t1.recipe import CELLS
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.papers.contrast_t1.stages import train_network
+from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.notebook import Run as NotebookRun
-from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
 from mrrepro.runs.settings import configure
 
-Run = dict[str, Any]
 Values = np.ndarray[Any, Any]
 Build = Callable[["RecordedSweeps"], tuple[Statistic, int]]
 
@@ -33,16 +33,7 @@ MAKERS = (make_cohort, train_network, evaluate, baselines, radiomics)
 ABOVE_T1 = "share of the truly enhancing tumor voxels that exceed T1 by 0.3"
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """A statistic, over which seeds and how many cases a seed."""
-
-    statistic: Statistic
-    seeds: tuple[int, ...]
-    n_cases: int
-
-
-class RecordedSweeps:
+class RecordedSweeps(RecordedRuns):
     """The recorded runs of the chapter at one scale.
 
     Parameters
@@ -54,19 +45,11 @@ class RecordedSweeps:
     """
 
     def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        self.scale, self.folder = scale, folder
-        self._runs: dict[str, list[Run]] = {}
-
-    def runs(self, variant: str) -> list[Run]:
-        """Runs of a variant by seed that are not stale; empty where none is recorded."""
-        if variant not in self._runs:
-            recorded = read_recorded("contrast_t1", self.scale, variant, self.folder)
-            self._runs[variant] = [run for run in recorded if not stale_reason(run)]
-        return self._runs[variant]
+        super().__init__("contrast_t1", scale, folder)
 
     def scores(self, variant: str, name: str, stage: str = "evaluation") -> Values:
         """Numbers of patients, (seeds, patients), NaN where undefined."""
-        return np.array([run["numbers"][f"contrast_t1/{stage}"][name] for run in self.runs(variant)], dtype=float)
+        return np.array(self.documents(variant, stage, name), dtype=float)
 
     def mean(self, variant: str, name: str) -> Values:
         """Mean of a score over the patients of each seed for whom it is defined."""
@@ -78,52 +61,27 @@ class RecordedSweeps:
 
     def summary(self, variant: str, name: str) -> Values:
         """One value of the summary of each seed."""
-        found = [run["numbers"]["contrast_t1/evaluation"]["summary"][name] for run in self.runs(variant)]
-        return np.array(found, dtype=float)
+        return np.array([found[name] for found in self.documents(variant, "evaluation", "summary")], dtype=float)
 
     def radiomics(self, name: str) -> Values:
         """One value of the classification by radiomics of each seed."""
-        found = [run["numbers"]["contrast_t1/radiomics"]["radiomics"][name] for run in self.runs("radiomics")]
-        return np.array(found, dtype=float)
+        return np.array([found[name] for found in self.documents("radiomics", "radiomics", "radiomics")], dtype=float)
 
-    def seeds(self, variant: str) -> tuple[int, ...]:
-        """Seeds of a variant."""
-        return tuple(int(run["seed"]) for run in self.runs(variant))
+    def training(self, variant: str) -> list[dict[str, Any]]:
+        """The record of the training of each seed."""
+        return [history["record"] for history in self.documents(variant, "training", "history")]
 
     def validation_loss(self, variant: str) -> Values:
         """Best validation loss of each seed."""
-        histories = [run["numbers"]["contrast_t1/training"]["history"]["record"] for run in self.runs(variant)]
-        return np.array([record["best_score"] for record in histories])
+        return np.array([record["best_score"] for record in self.training(variant)])
 
     def claim(self, name: str) -> Evidence | None:
         """Evidence for a claim by its short name; None unless its runs are recorded over the same two seeds or more."""
-        variants, build = _CLAIMS[name]
-        seeds = [self.seeds(variant) for variant in variants]
-        if not all(seeds) or len({*seeds}) != 1 or len(seeds[0]) < 2:
-            return None
-        statistic, cases = build(self)
-        return Evidence(statistic, seeds[0], cases)
+        return claims_of(self, {name: _CLAIMS[name]}).get(name)
 
     def claims(self) -> dict[str, Evidence]:
         """Evidence for each claim that can be decided from the recorded runs, by the claim's short name."""
-        found = {name: self.claim(name) for name in _CLAIMS}
-        return {name: one for name, one in found.items() if one is not None}
-
-
-def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
-    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
-    for name in names:
-        if name in evidence:
-            found = evidence[name]
-            run.record(
-                f"contrast_t1.claim.{name}",
-                statistic=found.statistic,
-                n_seeds=len(found.seeds),
-                n_cases=found.n_cases,
-                seeds=found.seeds,
-                by=MAKERS,
-                basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
-            )
+        return claims_of(self, _CLAIMS)
 
 
 def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[str, str]) -> None:
@@ -157,18 +115,10 @@ def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[st
                 )
 
 
-def over_seeds(name: str, values: Sequence[float] | Values) -> Statistic:
-    """Mean over seeds with Student's t interval."""
-    return _statistic(name, mean_interval(np.asarray(values, dtype=float)))
-
-
 def over_patients(name: str, differences: Values) -> Statistic:
     """Mean over seeds and patients with an interval from resampling patients, all pairs staying together."""
     flat = differences[np.isfinite(differences)]
-    return _statistic(name, percentile_interval(flat, np.random.default_rng(0)))
-
-
-def _statistic(name: str, interval: Interval) -> Statistic:
+    interval = percentile_interval(flat, np.random.default_rng(0))
     low, value, high = float(interval.low), float(interval.estimate), float(interval.high)
     return Statistic(name, value, min(low, value), max(high, value), interval.level)
 
@@ -353,13 +303,42 @@ def _beats(baseline: str) -> Build:
 
 
 def _uneven(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    """The light third term against even weights; where it finds less of the true enhancement it cannot count."""
-    values = _false_share(sweeps, "mix_light") - _false_share(sweeps, "headline")
-    less = _found(sweeps, "mix_light") < _found(sweeps, "headline")
-    words = "falsely enhanced share, a tenth of the third term minus even weights; 0 where less is found"
-    return over_seeds(words, np.where(less, 0.0, values)), _cases(sweeps, "mix_light")
+    """The better of the uneven weights; where one finds less of the true enhancement it cannot count."""
+    even, found = _false_share(sweeps, "headline"), _found(sweeps, "headline")
+    gains = [
+        np.where(_found(sweeps, name) < found, 0.0, _false_share(sweeps, name) - even)
+        for name in ("mix_light", "mix_heavy")
+    ]
+    words = "falsely enhanced share, a tenth or ten times the third term minus even weights; 0 where less is found"
+    return over_seeds(words, np.min(gains, axis=0)), _cases(sweeps, "mix_light")
 
 
+def amplitudes(sweeps: RecordedSweeps) -> list[dict[str, Any]]:
+    """The amplitude that L1 and L2 keep at each law of `CELLS` that is recorded, beside the optimum of the law.
+
+    Each row has ``cell``, ``separation`` (d'), ``fraction`` (q), ``loss`` (``"L1T"``, ``"L2T"``), ``optimum`` and
+    ``kept``, one value a seed.
+    """
+    rows = []
+    for cell, (separation, fraction) in CELLS.items():
+        law = EnhancementLaw(separation, fraction)
+        for loss, rise in (("L1T", "absolute"), ("L2T", "squared")):
+            variant = f"{cell}_{loss.lower()}"
+            if sweeps.seeds(variant):
+                kept = sweeps.summary(variant, "test_amplitude")
+                row = {"cell": cell, "separation": separation, "fraction": fraction, "loss": loss}
+                rows.append({**row, "optimum": law.amplitude_kept(rise), "kept": kept})
+    return rows
+
+
+def _follows_the_law(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+    rows = amplitudes(sweeps)
+    optimum, kept = np.array([row["optimum"] for row in rows]), np.array([row["kept"] for row in rows])
+    values = [np.corrcoef(optimum, kept[:, seed])[0, 1] for seed in range(kept.shape[1])]
+    return over_seeds("correlation of the amplitude kept with its optimum", values), _cases(sweeps, CELL_VARIANTS[0])
+
+
+CELL_VARIANTS = tuple(f"{cell}_{loss}" for cell in CELLS for loss in ("l1t", "l2t"))
 _FOUR = ("l1", "l2", "l1b", "l2b")
 _MODELS = tuple(f"model{k}" for k in range(5))
 
@@ -473,12 +452,43 @@ _CLAIMS: dict[str, tuple[tuple[str, ...], Build]] = {
         ("radiomics",),
         _control("leak_auc", "area under the curve on noise, selected before the splits"),
     ),
-    "l1_near_optimum": (("l1b",), _near_optimum("l1b", "absolute")),
-    "l2_near_optimum": (("l2b",), _near_optimum("l2b", "squared")),
+    "l1_near_optimum": (("near_l1b",), _near_optimum("near_l1b", "absolute")),
+    "l2_near_optimum": (("near_l2b",), _near_optimum("near_l2b", "squared")),
+    "amplitude_follows_the_law": (CELL_VARIANTS, _follows_the_law),
     "visible_enhancement_is_learned": (("visible",), _largest_found(("visible",), "all visible, L1B")),
     "mix_needs_the_enhancement_mask": (("mix_tumor",), _largest_found(("mix_tumor",), "mix with L1T")),
     "threshold_does_not_decide": (("headline", "l1b"), _threshold),
     "beats_copy": (("l1b", "baselines"), _beats("copy")),
     "beats_regression": (("l1b", "baselines"), _beats("linear")),
-    "even_weights_not_needed": (("mix_light", "headline"), _uneven),
+    "even_weights_not_needed": (("mix_light", "mix_heavy", "headline"), _uneven),
+    "adversarial_term_helps": (
+        ("mix_gan", "headline"),
+        lambda s: (
+            over_seeds(
+                "Dice of the enhanced region, adversarial term minus none",
+                s.summary("mix_gan", "test_dice") - s.summary("headline", "test_dice"),
+            ),
+            _cases(s, "headline"),
+        ),
+    ),
+    "occurrence_finds_voxels": (
+        ("where", "headline"),
+        lambda s: (
+            over_seeds(
+                "area under the curve of the tumor's voxels, occurrence minus mix",
+                s.summary("where", "test_voxel_auc") - s.summary("headline", "test_voxel_auc"),
+            ),
+            _cases(s, "where"),
+        ),
+    ),
+    "occurrence_fewer_false": (
+        ("where", "headline"),
+        lambda s: (
+            over_seeds(
+                "falsely enhanced share of tumors that do not enhance, occurrence minus mix",
+                _false_share(s, "where") - _false_share(s, "headline"),
+            ),
+            _cases(s, "where"),
+        ),
+    ),
 }

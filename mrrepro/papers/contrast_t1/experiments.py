@@ -23,8 +23,10 @@ from mrrepro.papers.contrast_t1.scores import (
     image_scores,
 )
 from mrrepro.papers.contrast_t1.settings import (
+    OCCURRENCE,
     CohortSettings,
     EvaluationSettings,
+    LossChoice,
     NetworkChoice,
     RadiomicsSettings,
     TrainingSettings,
@@ -35,6 +37,7 @@ from mrrepro.radiomics.nested_validation import LOGISTIC, NestedValidation
 from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.training.image_losses import occurrence_probability
 
 EXAMPLES = 4
 """Patients of whom slices are kept: the first of the test set, of whom every second enhances."""
@@ -58,6 +61,7 @@ class EvaluationSelection:
 
     cohort: CohortSettings
     network: NetworkChoice
+    loss: LossChoice
     training: TrainingSettings
     evaluation: EvaluationSettings
 
@@ -83,9 +87,11 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     cohort = _cohort(context, settings.cohort)
     network = read_network(context.inputs["contrast_t1/training"].file(NETWORK_FILE)).to(context.device)
 
-    def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
+    def output(numbers: Sequence[int], images: Tensor) -> Tensor:
         return predict(network, images[:, :CONTRAST], settings.network.depth)
 
+    occurrence = settings.loss.name == OCCURRENCE
+    predictor: Predictor = composed(output, enhancing_rise(cohort)) if occurrence else output
     side = settings.training.patch
     arrays: dict[str, np.ndarray] = {}
     arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, side, settings.cohort.voxel_mm, "test")
@@ -106,6 +112,29 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
         kept = {f"{name}_{key}": np.concatenate([part[key] for part in shown]) for key in shown[0]}
         write_arrays(context.workspace / f"examples_{name}.npz", **kept)
     write_json(context.workspace / "summary.json", summary(arrays))
+
+
+def composed(occurrence: Predictor, rise: float) -> Predictor:
+    """Synthetic images of a network that tells where enhancement occurs: T1, raised by the expected rise.
+
+    That is the probability times ``rise``, the mean rise of enhancing voxels.
+    """
+
+    def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
+        return images[:, :1] + rise * occurrence_probability(occurrence(numbers, images))
+
+    return predictor
+
+
+def enhancing_rise(cohort: Cohort) -> float:
+    """Mean rise over T1 of the enhancing tumor voxels of some training patients; 0 where none enhances."""
+    rises = []
+    for number in cohort.sets["train"][:60]:
+        images = cohort.images([number])
+        masks = cohort.region_masks([number], images)
+        rises.append((images[:, CONTRAST : CONTRAST + 1] - images[:, :1])[masks.enhancement & masks.tumor])
+    risen = torch.cat(rises)
+    return float(risen.mean()) if risen.numel() else 0.0
 
 
 def score_set(
@@ -317,7 +346,7 @@ EVALUATION = Stage(
     "contrast_t1/evaluation",
     evaluate,
     select=lambda settings: EvaluationSelection(
-        settings.cohort, settings.network, settings.training, settings.evaluation
+        settings.cohort, settings.network, settings.loss, settings.training, settings.evaluation
     ),
     inputs=(COHORT, TRAINING),
 )

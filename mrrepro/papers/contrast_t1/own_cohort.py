@@ -6,6 +6,7 @@ good ones, for those who want to go on without them.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +61,7 @@ class PatientImages:
 
 
 def patient_folders(folder: Path, needed: int) -> list[Path]:
-    """Return the first ``needed`` folders of patients, by name; ``ValueError`` where there are fewer."""
+    """Return the first ``needed`` folders of patients by name, all for 0; ``ValueError`` where there are fewer."""
     if not folder.is_dir():
         raise ValueError(f"data must be 'simulated' or a folder with one folder a patient, but {folder} is none.")
     folders = sorted(path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.nii*")))
@@ -69,7 +70,44 @@ def patient_folders(folder: Path, needed: int) -> list[Path]:
             f"{folder} holds {len(folders)} folders with NIfTI files, but cohort.train, .validation and .test (or "
             f".labelled, if more) ask for {needed}: lower them."
         )
-    return folders[:needed]
+    return folders[: needed or None]
+
+
+def good_folders(folder: Path, needed: int, bad: dict[str, str]) -> list[Path]:
+    """Return the first ``needed`` folders whose patients can be read and lie on the grid of the first good one.
+
+    Parameters
+    ----------
+    folder : Path
+        With one folder a patient.
+    needed : int
+        Patients to find.
+    bad : dict
+        Gets, for each patient that was met before enough were found, what is wrong with which file.
+
+    Raises
+    ------
+    ValueError
+        If too few are good; every bad patient is named.
+    """
+    good: list[Path] = []
+    shape: tuple[int, ...] | None = None
+    for path in patient_folders(folder, 0):
+        if len(good) == needed:
+            break
+        try:
+            shape = read_patient(path, shape).brain.shape
+            good.append(path)
+        except ValueError as error:
+            bad[path.name] = str(error)
+            warnings.warn(f"left out {error}", stacklevel=2)
+    if len(good) < needed:
+        faults = "; ".join(bad.values()) or "no patient is faulty"
+        raise ValueError(
+            f"{folder} holds {len(good)} good patients, but cohort.train, .validation and .test (or .labelled, if "
+            f"more) ask for {needed}: lower them or repair the files. Left out: {faults}"
+        )
+    return good
 
 
 def read_patient(folder: Path, shape: tuple[int, ...] | None = None) -> PatientImages:

@@ -11,8 +11,18 @@ from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.radiomics.nested_validation import FOREST, LOGISTIC, SUPPORT_VECTOR_MACHINE, NestedValidation
 from mrrepro.runs.settings import setting
 from mrrepro.simulators.glioma_scans import ScanVariation
-from mrrepro.training.image_losses import LOSSES, AbsoluteError, ImageLoss, StructuralDissimilarity, WeightedSum
+from mrrepro.training.image_losses import (
+    LOSSES,
+    AbsoluteError,
+    ImageLoss,
+    OccurrenceEntropy,
+    StructuralDissimilarity,
+    WeightedSum,
+)
 from mrrepro.training.plan import LearningRateSchedule, TrainingPlan
+
+OCCURRENCE = "where"
+"""Name of the loss of a network that gives each voxel's probability to enhance instead of an image."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,9 @@ class CohortSettings:
         "simulated",
         "'simulated', or a folder with one folder a patient (see the chapter's first page)",
         source="Erasmus Glioma Database in the thesis",
+    )
+    skip_bad_patients: bool = setting(
+        False, "leave out a patient whose files are faulty, and say so, instead of ending"
     )
     voxel_mm: int = setting(1, "edge of a voxel of the simulated cohort", source="2.2", unit="mm", choices=(1, 2, 4, 8))
     train: int = setting(208, "patients to train on", source="2.2", low=2, high=100_000)
@@ -36,6 +49,9 @@ class CohortSettings:
     )
     evidence_separation: float = setting(1.14, "d', how much the images tell of enhancement", low=0, high=100)
     enhancing_fraction: float = setting(0.6, "q, part of the core that enhances", low=0.01, high=1)
+    core_contrast: float = setting(
+        0.0, "logarithm by which T1 of the core is longer than usual, so that it stands out from oedema", low=-1, high=2
+    )
     noise: float = setting(0.03, "noise in each channel, of the brain's mean signal", low=0, high=1)
     shift_mm: float = setting(0.8, "misregistration along each axis, sd", unit="mm", low=0, high=20)
     rotation: float = setting(0.01, "misregistration about each axis, sd", unit="rad", low=0, high=0.5)
@@ -46,7 +62,12 @@ class CohortSettings:
 
     def variation(self) -> ScanVariation:
         """How their scans differ."""
-        return ScanVariation(noise=self.noise, shift=self.shift_mm * 1e-3, rotation=self.rotation)
+        return ScanVariation(
+            noise=self.noise,
+            shift=self.shift_mm * 1e-3,
+            rotation=self.rotation,
+            core_contrast=self.core_contrast,
+        )
 
 
 @dataclass(frozen=True)
@@ -68,9 +89,14 @@ class NetworkChoice:
 
 @dataclass(frozen=True)
 class LossChoice:
-    """The loss: one of Table 1, or the mix of eq. 4 with weights."""
+    """The loss: one of Table 1, the mix of eq. 4 with weights, or the thesis' further work (section 6)."""
 
-    name: str = setting("LM", "loss, by the thesis' name", source="2.6", choices=tuple(LOSSES))
+    name: str = setting(
+        "LM",
+        "loss, by the thesis' name; 'where' for the cross-entropy of where enhancement occurs",
+        source="2.6",
+        choices=(*LOSSES, OCCURRENCE),
+    )
     absolute: float = setting(1.0, "lambda_1 of the mix", source="2.6", low=0, high=1e4)
     structural: float = setting(1.0, "lambda_2 of the mix", source="2.6", low=0, high=1e4)
     third: float = setting(1.0, "lambda_3 of the mix", source="2.6", low=0, high=1e4)
@@ -78,8 +104,14 @@ class LossChoice:
         "enhancement", "region of the mix' third term, illegible in the source", choices=("enhancement", "tumor")
     )
 
+    adversarial: float = setting(
+        0.0, "weight of an adversarial term beside the loss; 0 for none", source="6: further work", low=0, high=1e3
+    )
+
     def loss(self) -> ImageLoss:
-        """The same as the training takes it."""
+        """The same as the training takes it, without the adversarial term."""
+        if self.name == OCCURRENCE:
+            return OccurrenceEntropy()
         if self.name != "LM":
             return LOSSES[self.name]
         third = AbsoluteError(Region[self.third_region.upper()])
@@ -159,7 +191,7 @@ class ContrastT1Settings:
         """The settings of a scale; `paper` has the thesis' sizes."""
         paper = cls()
         if scale == "paper":
-            return paper
+            return replace(paper, training=replace(paper.training, precision="bfloat16"))
         if scale == "colab":
             return replace(
                 paper,

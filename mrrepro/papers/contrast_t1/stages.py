@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mrrepro.networks.network_size import count_weights
+from mrrepro.networks.pix2pix import DiscriminatorSize, PatchDiscriminator
 from mrrepro.networks.unet3d import MODELS, UnetSize
 from mrrepro.networks.volume_padding import padding_to_multiple
 from mrrepro.networks.volume_patches import Patch, centre_of_mass, mirrored, patch_around
@@ -19,6 +20,7 @@ from mrrepro.papers.contrast_t1.cohort import COHORT, CONTRAST, Cohort
 from mrrepro.papers.contrast_t1.settings import CohortSettings, LossChoice, NetworkChoice, TrainingSettings
 from mrrepro.runs.files import write_json
 from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.training.adversarial_volumes import AdversarialVolumeTask
 from mrrepro.training.checkpoints import load_network, save_network
 from mrrepro.training.image_losses import ImageLoss
 from mrrepro.training.trainer import fit
@@ -49,13 +51,22 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
         start_as_he(network)
     loss = settings.loss.loss()
     held_out = PatchStream(cohort, settings.training, cohort.sets["validation"], 0)
-    task = VolumeTask(
-        network,
-        loss,
-        plan,
-        validation=lambda net: {"score": held_out.mean_loss(net, loss, context.device)},
-        settings={"settings": asdict(settings), "seed": context.seed},
-    )
+
+    def validation(net: nn.Module) -> dict[str, float]:
+        return held_out.scores(net, loss, context.device)
+
+    identity = {"settings": asdict(settings), "seed": context.seed}
+    task = VolumeTask(network, loss, plan, validation=validation, settings=identity)
+    if settings.loss.adversarial > 0.0:
+        task = AdversarialVolumeTask(
+            network,
+            loss,
+            plan,
+            discriminator=PatchDiscriminator(discriminator_size(settings.network)),
+            weight=settings.loss.adversarial,
+            validation=validation,
+            settings=identity,
+        )
     record = fit(task, stream.batch, plan, context.workspace, device=context.device, progress=context.show_progress)
     save_network(
         context.workspace / NETWORK_FILE,
@@ -93,13 +104,27 @@ class PatchStream:
         order = torch.randperm(self._count, generator=torch.Generator().manual_seed((self.seed + epoch) % 2**63))
         return self._stacked(order[place * size : (place + 1) * size].tolist())
 
-    def mean_loss(self, network: nn.Module, loss: ImageLoss, device: str) -> float:
-        """Mean loss of the patients, without mirror images."""
-        total = 0.0
+    def scores(self, network: nn.Module, loss: ImageLoss, device: str) -> dict[str, float]:
+        """What is validated on the patients, without mirror images.
+
+        Returns
+        -------
+        dict of str to float
+            ``score``, the mean loss; ``rise`` and ``true_rise``, the mean rise over T1 of the output and of the true
+            image, over the truly enhancing voxels of all tumors, 0 where there are none: their ratio is the amplitude
+            that the output keeps, where it is an image.
+        """
+        total, rise, true_rise, voxels = 0.0, 0.0, 0.0, 0
         for number in range(len(self._samples)):
             batch = {name: volume.to(device) for name, volume in self._stacked([number]).items()}
-            total += float(loss_of_batch(loss, network(batch["inputs"]), batch))
-        return total / len(self._samples)
+            output = network(batch["inputs"])
+            total += float(loss_of_batch(loss, output, batch))
+            where = batch["enhancement"] & batch["tumor"]
+            voxels += int(where.sum())
+            rise += float((output - batch["inputs"][:, :1])[where].double().sum())
+            true_rise += float((batch["target"] - batch["inputs"][:, :1])[where].double().sum())
+        voxels = max(voxels, 1)
+        return {"score": total / len(self._samples), "rise": rise / voxels, "true_rise": true_rise / voxels}
 
     def _sample(self, cohort: Cohort, number: int) -> dict[str, Tensor]:
         images = cohort.images([number])
@@ -125,6 +150,13 @@ def start_as_he(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
             nn.init.kaiming_normal_(module.weight)
+
+
+def discriminator_size(network: NetworkChoice) -> DiscriminatorSize:
+    """Of the opponent of a network: in 3D, as many filters, two halvings, so that a patch spans 34 voxels at most."""
+    return DiscriminatorSize(
+        base_filters=network.base_filters, strided_layers=2, normalization="instance", dimensions=3
+    )
 
 
 def patch_of(tumor: Tensor, side: int) -> Patch | None:

@@ -90,10 +90,9 @@ ITEMS = (
         goal=2000.0,
         planned=PlannedItems(
             ("deepspio/training",),
-            "samples, made beside the training",
+            "samples, made before each step",
             lambda settings: settings.training.samples,
             lambda settings, seconds: seconds * (settings.sequence.size / 256) ** 2,
-            beside=True,
         ),
     ),
     ItemWork(

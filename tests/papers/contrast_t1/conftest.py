@@ -25,6 +25,11 @@ def _one_quiet_thread(monkeypatch):
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def tiny_overrides():
+    return dict(TINY)
+
+
 @pytest.fixture(scope="session")
 def tiny():
     return configure(recipe.SETTINGS, "smoke", TINY)

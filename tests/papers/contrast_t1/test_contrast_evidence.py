@@ -9,6 +9,7 @@ import pytest
 
 from mrrepro.papers.contrast_t1 import evidence, recipe
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
+from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.ledger import Ledger
 
 SEEDS = (0, 1, 2)
@@ -82,13 +83,26 @@ def test_a_tenth_of_the_weight_counts_only_where_it_finds_as_much(tmp_path):
     write(tmp_path, "headline", base | {"test_found_0.3": [[0, 0.6]] * 3})
     light = base | {"test_false_share_0.3": [[0.1, 0.0]] * 3}
     write(tmp_path, "mix_light", light | {"test_found_0.3": [[0, 0.6], [0, 0.3], [0, 0.3]]})
+    heavy = base | {"test_false_share_0.3": [[0.6, 0.0]] * 3}
+    write(tmp_path, "mix_heavy", heavy | {"test_found_0.3": [[0, 0.9]] * 3})
     statistic = RecordedSweeps("demo", tmp_path).claim("even_weights_not_needed").statistic
     assert statistic.value == pytest.approx(-0.4 / 3)
 
 
+def test_amplitudes_that_are_the_optima_but_for_one_half_correlate_fully(tmp_path):
+    for cell, law in recipe.CELLS.items():
+        for loss, rise in (("l1t", "absolute"), ("l2t", "squared")):
+            kept = 0.5 * EnhancementLaw(*law).amplitude_kept(rise) + 0.1
+            numbers = {"summary": [{"test_amplitude": kept}] * 3, "test_mae_b": [[1.0]] * 3}
+            write(tmp_path, f"{cell}_{loss}", numbers)
+    sweeps = RecordedSweeps("demo", tmp_path)
+    assert sweeps.claim("amplitude_follows_the_law").statistic.value == pytest.approx(1.0)
+    assert [row["optimum"] for row in evidence.amplitudes(sweeps) if row["cell"] == "chance"] == [0.0, 0.5]
+
+
 def test_optimum_is_subtracted(tmp_path):
     numbers = {"summary": [{"test_amplitude": value} for value in (0.2, 0.3, 0.4)], "test_mae_b": [[1.0]] * 3}
-    write(tmp_path, "l2b", numbers)
+    write(tmp_path, "near_l2b", numbers)
     statistic = RecordedSweeps("demo", tmp_path).claim("l2_near_optimum").statistic
     # E[q P(E|z) | E = 1] = 0.377 by integration
     assert statistic.value == pytest.approx(0.3 - 0.377, abs=0.003)

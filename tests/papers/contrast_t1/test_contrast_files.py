@@ -147,6 +147,44 @@ def test_a_folder_becomes_a_cohort(tmp_path):
         )
 
 
+FOUR = {"cohort.train": 2, "cohort.validation": 2, "cohort.test": 2, "cohort.labelled": 2}
+
+
+def folder_settings(folder, **more):
+    return configure(recipe.SETTINGS, "smoke", {"cohort.data": str(folder), **FOUR, **more})
+
+
+def made_cohort(settings, store):
+    return Cohort(make(recipe.COHORT, settings, 0, ArtifactStore(store), progress=False), settings.cohort)
+
+
+def test_a_bad_patient_ends_the_cohort_unless_it_may_go_on(tmp_path):
+    for number in range(8):
+        write_patient(tmp_path / "data" / f"p{number}", number=number)
+    spoil(tmp_path / "data" / "p1", "overflow")
+    write(tmp_path / "data" / "p4" / "MASK.nii.gz", np.zeros(SHAPE))
+    with pytest.raises(ValueError, match=r"patient p1: T1\.nii\.gz has"):
+        made_cohort(folder_settings(tmp_path / "data"), tmp_path / "store")
+    asked = folder_settings(tmp_path / "data", **{"cohort.skip_bad_patients": True})
+    with pytest.warns(UserWarning, match=r"left out patient p1: T1.nii.gz .* overflowed"):
+        cohort = made_cohort(asked, tmp_path / "store")
+    assert [each["name"] for each in cohort.about] == ["p0", "p2", "p3", "p5", "p6", "p7"]
+    assert "p1: T1.nii.gz" in cohort.left_out["p1"]
+    assert "p4: MASK.nii.gz is empty" in cohort.left_out["p4"]
+
+
+def test_too_few_good_patients_name_the_bad_ones(tmp_path):
+    for number in range(6):
+        write_patient(tmp_path / "data" / f"p{number}", number=number)
+    spoil(tmp_path / "data" / "p1", "missing")
+    asked = folder_settings(tmp_path / "data", **{"cohort.skip_bad_patients": True})
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"holds 5 good patients.*ask for 6.*patient p1: FLAIR"),
+    ):
+        made_cohort(asked, tmp_path / "store")
+
+
 @pytest.fixture
 def network(tmp_path):
     torch.manual_seed(0)

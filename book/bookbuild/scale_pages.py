@@ -1,0 +1,116 @@
+"""What was run, rehearsed and planned at the largest scales, rendered from the files in the package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bookbuild.markdown import heading_of, table
+from bookbuild.project import CHAPTERS
+from mrrepro.cli.paper_state import chapter_state
+from mrrepro.cli.papers import paper_keys, paper_module
+from mrrepro.cli.plan import GPUS, STAGE_MINUTES, ChapterPlan, commands, plan_of
+from mrrepro.runs.rehearsed import read_rehearsed
+
+
+def at_paper_scale() -> str:
+    """Say of each chapter whether it was run at the paper's sizes, and on what that rests."""
+    rows = []
+    for chapter in _chapters():
+        state = chapter_state(chapter)
+        rows.append([heading_of(chapter), state.words, state.ground])
+    return table(["chapter", "at the paper's sizes", "ground"], rows)
+
+
+def rehearsals() -> str:
+    """List every training that was tried at full size for a few steps."""
+    rows = []
+    for chapter in _chapters():
+        for name, entry in read_rehearsed(chapter)["training"].items():
+            rows.append([name, *_cost(entry["cost"]["paper"]), *_rehearsal(entry.get("rehearsal"))])
+    head = ["training", "weights", "a sample costs", "and keeps", "tried", "s a step", "peak memory", "resumed", "on"]
+    return table(head, rows) if rows else "No training was rehearsed yet.\n"
+
+
+def paper_plans() -> str:
+    """The plan of each chapter on one data-centre GPU, with its commands."""
+    parts = []
+    for chapter in _chapters():
+        if not read_rehearsed(chapter)["training"]:
+            continue
+        plan = plan_of(chapter, "paper")
+        lines = "\n".join(commands(plan))
+        parts.append(
+            f"### {heading_of(chapter)}\n\n{_plan(plan)}\n{_sum(plan, STAGE_MINUTES)}\n"
+            f"::::{{dropdown}} Commands\n\n```console\n{lines}\n```\n::::\n"
+        )
+    return "\n".join(parts)
+
+
+def colab_plans() -> str:
+    """What each chapter takes on a small GPU."""
+    rows = []
+    for chapter in _chapters():
+        if read_rehearsed(chapter)["training"]:
+            plan = plan_of(chapter, "colab")
+            longest = max(plan.stages, key=lambda stage: stage.seconds)
+            within = "yes" if plan.seconds < 3600 else "no"
+            rows.append(
+                [heading_of(chapter), _minutes(plan.seconds), within, f"{longest.words} ({_minutes(longest.seconds)})"]
+            )
+    return table(["chapter", f"on {GPUS['colab'].name}", "under an hour", "the longest part"], rows)
+
+
+def _chapters() -> list[str]:
+    return [chapter for chapter in CHAPTERS if chapter in paper_keys() and paper_module(chapter, "paper_scale")]
+
+
+def _cost(cost: Mapping[str, Any]) -> list[str]:
+    kept = cost["saved_bytes"] / 2**20
+    return [f"{cost['weights']:,}", f"{cost['operations'] / 1e12:.3g} TFLOP", f"{kept:,.0f} MiB"]
+
+
+def _rehearsal(entry: Mapping[str, Any] | None) -> list[str]:
+    if entry is None:
+        return ["counted only", "", "", "", ""]
+    short = "" if entry["batch_size"] == entry["planned_batch_size"] else f", planned {entry['planned_batch_size']}"
+    memory = entry["peak_device_memory_mib"] or entry["peak_memory_mib"]
+    equal = "the same bits" if entry["resumed_equal"] else "other weights"
+    return [
+        f"{entry['steps']} steps of {entry['batch_size']}{short}, {entry['precision']}",
+        f"{min(entry['step_seconds']):.3g}",
+        f"{memory / 1024:.2g} GiB",
+        equal,
+        f"{entry['device']}, {entry['threads']} thread{'s' * (entry['threads'] > 1)}, {entry['date'][:10]}",
+    ]
+
+
+def _plan(plan: ChapterPlan) -> str:
+    rows = [
+        [", ".join(f"`{name}`" for name in stage.stages), stage.words, _minutes(stage.seconds), stage.basis,
+         str(stage.commands)]
+        for stage in plan.stages
+    ]  # fmt: skip
+    return table(["stages", "what", "expected", "from", "commands"], rows)
+
+
+def _sum(plan: ChapterPlan, limit: float) -> str:
+    slow = [stage for stage in plan.stages if stage.seconds_each > 60.0 * limit]
+    words = f"{_minutes(plan.seconds)} on {plan.gpu}. "
+    if slow:
+        named = ", ".join(f"`{name}`" for stage in slow for name in stage.stages)
+        words += f"Longer than {limit:g} minutes alone: {named}. "
+    others = ", ".join(f"`{name}`" for name in plan.others)
+    return words + f"Not foretold, for they were never timed at this size: {others}.\n"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+SCALE_GENERATORS = {
+    "at_paper_scale": at_paper_scale,
+    "rehearsals": rehearsals,
+    "paper_plans": paper_plans,
+    "colab_plans": colab_plans,
+}

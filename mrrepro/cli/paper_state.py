@@ -1,0 +1,70 @@
+"""Whether a chapter was run at the paper's sizes, and on what that rests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NOT_YET = "not yet run at paper scale"
+
+
+@dataclass(frozen=True)
+class ChapterState:
+    """State of a chapter at scale ``paper``.
+
+    Parameters
+    ----------
+    words : str
+        `NOT_YET`, or what is recorded.
+    ground : str
+        The recorded variants, or what a rehearsal showed.
+    """
+
+    words: str
+    ground: str
+
+
+def chapter_state(chapter: str, recorded: Path | None = None, rehearsed: Path | None = None) -> ChapterState:
+    """Return the state of a chapter from its recorded runs and its rehearsals.
+
+    Parameters
+    ----------
+    recorded : Path, optional
+        Folder of recorded variants; by default the chapter's at scale ``paper``.
+    rehearsed : Path, optional
+        File of rehearsals; by default the chapter's.
+    """
+    from mrrepro.runs.files import read_json
+    from mrrepro.runs.recorded import recorded_folder, stale_reason
+    from mrrepro.runs.rehearsed import read_rehearsed
+
+    folder = recorded or recorded_folder(chapter, "paper")
+    documents = [read_json(path) for path in sorted(folder.glob("*.json"))]
+    if not documents:
+        return ChapterState(NOT_YET, _rehearsed(read_rehearsed(chapter, rehearsed)["training"]))
+    runs = [(document["variant"], run) for document in documents for run in document["runs"]]
+    stale = sorted({variant for variant, run in runs if stale_reason(run)})
+    words = f"recorded: {len(documents)} variant{'s' * (len(documents) > 1)}, {len(runs)} runs"
+    if stale:
+        words += f"; stale, for their code has changed: {', '.join(stale)}"
+    return ChapterState(words, "; ".join(_recorded(document) for document in documents))
+
+
+def _recorded(document: dict[str, Any]) -> str:
+    seeds = ", ".join(str(run["seed"]) for run in document["runs"])
+    origins = [origin for run in document["runs"] for origin in run["stages"].values()]
+    devices = ", ".join(sorted({origin["device"] for origin in origins}))
+    return f"{document['variant']}, seeds {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
+
+
+def _rehearsed(training: dict[str, Any]) -> str:
+    tried = {name: entry["rehearsal"] for name, entry in training.items() if "rehearsal" in entry}
+    if not tried:
+        return "nothing was rehearsed"
+    parts = []
+    for name, entry in tried.items():
+        equal = "resumed to the same bits" if entry["resumed_equal"] else "resumed to other weights"
+        step = f"{min(entry['step_seconds']):.3g} s each, {entry['peak_memory_mib'] / 1024:.2g} GiB"
+        parts.append(f"{name}: {entry['steps']} steps of {entry['batch_size']} at full size, {step}, {equal}")
+    return "; ".join(parts)

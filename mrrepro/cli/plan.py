@@ -1,0 +1,195 @@
+"""``mrrepro plan``: how long the stages of a chapter should take on a GPU, from what was counted, and the commands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
+
+import typer
+
+from mrrepro.cli.papers import paper_module, paper_settings, paper_stages
+from mrrepro.cli.reporting import one_line_errors, print_json, print_table
+
+COMMAND_MINUTES = 8.0
+"""Limit that the commands of a plan set themselves, so that each ends before nine minutes."""
+
+STAGE_MINUTES = 25.0
+"""How long a stage may take on one GPU at scale ``paper``."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """What a plan assumes of a GPU; ``mrrepro bench`` measures it.
+
+    Parameters
+    ----------
+    name : str
+    bfloat16, float32 : float
+        Floating-point operations a second of a large matrix product; 0 where it cannot.
+    bandwidth : float
+        Bytes a second.
+    share : float
+        Part of them that a training reaches.
+    step_seconds : float
+        Least time of a step, whatever its size: starting its kernels one by one.
+    slower : float
+        How many times longer a simulator or solver takes than its goal says, which is for a data-centre GPU.
+    """
+
+    name: str
+    bfloat16: float
+    float32: float
+    bandwidth: float
+    share: float = 0.3
+    step_seconds: float = 0.010
+    slower: float = 1.0
+
+    def seconds_of_step(self, cost: Mapping[str, Any], precision: str) -> float:
+        """Expected seconds of a step whose cost a sample is given with its batch size."""
+        from mrrepro.training.training_work import StepCost
+
+        one = StepCost(cost["weights"], cost["operations"], cost["saved_bytes"])
+        step = one.of_batch(cost["batch_size"])
+        rate = self.bfloat16 if precision == "bfloat16" and self.bfloat16 else self.float32
+        return max(
+            step.operations / (self.share * rate), step.moved_bytes / (self.share * self.bandwidth), self.step_seconds
+        )
+
+
+GPUS = {
+    "paper": Gpu("one H100", 800e12, 400e12, 3.0e12),
+    "colab": Gpu("one T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0),
+}
+"""By scale. Of the H100 a matrix product and a copy, TF32 at half of bfloat16; of the T4 the maker's figures. The
+share, the least time of a step and the factor for simulators are assumptions of ours."""
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage, or stages that are alike, with the time expected.
+
+    Parameters
+    ----------
+    stages : tuple of str
+    words : str
+        What it takes, in words.
+    seconds : float
+        Of all these stages together.
+    basis : str
+        ``"operations"``, ``"goal"`` (of a simulator or solver) or ``"measured"`` (on a processor).
+    """
+
+    stages: tuple[str, ...]
+    words: str
+    seconds: float
+    basis: str
+
+    @property
+    def seconds_each(self) -> float:
+        """Of one of the stages."""
+        return self.seconds / len(self.stages)
+
+    @property
+    def commands(self) -> int:
+        """How many commands of `COMMAND_MINUTES` they take."""
+        return math.ceil(self.seconds / (60.0 * COMMAND_MINUTES))
+
+
+@dataclass(frozen=True)
+class ChapterPlan:
+    """The stages of a chapter at a scale whose time can be told, and those that can not."""
+
+    chapter: str
+    scale: str
+    gpu: str
+    stages: tuple[PlannedStage, ...]
+    others: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Of all stages that can be told."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None) -> ChapterPlan:
+    """Return the plan of a chapter at scale ``colab`` or ``paper``, from its rehearsals and its settings.
+
+    Raises
+    ------
+    ValueError
+        For another scale, or where nothing was counted yet.
+    """
+    from mrrepro.runs.rehearsed import read_rehearsed
+    from mrrepro.runs.settings import configure, require_known
+
+    require_known("scale", scale, GPUS)
+    gpu, module, held = GPUS[scale], paper_module(chapter, "paper_scale"), read_rehearsed(chapter)
+    if module is None or not held["training"]:
+        raise ValueError(f"Nothing of {chapter} was counted yet: mrrepro rehearse {chapter} --steps 0 --keep.")
+    settings: Any = configure(paper_settings(chapter), scale, overrides)
+    planned = []
+    for item in module.ITEMS:
+        measured = held["items"].get(item.id)
+        if item.planned is None:
+            continue
+        if item.on_processor:
+            if measured is None:
+                continue
+            figure, basis, slower = measured["value"], "measured", 1.0
+        else:
+            figure, basis, slower = item.goal, "goal", gpu.slower
+        count, each = item.planned.count(settings), item.planned.seconds(settings, item.seconds_an_item(figure))
+        words = f"{count} {item.planned.words}, {_seconds(each * slower)} each"
+        planned.append(PlannedStage(item.planned.stages, words, count * each * slower, basis))
+    for work in module.WORK:
+        if work.stages and work.id in held["training"]:
+            planned.append(_training(work, held["training"][work.id]["cost"][scale], settings, gpu))
+    told = {name for stage in planned for name in stage.stages}
+    names = [stage.name for stage in paper_stages(chapter)]
+    ordered = sorted(planned, key=lambda stage: min((names.index(name) for name in stage.stages), default=0))
+    return ChapterPlan(chapter, scale, gpu.name, tuple(ordered), tuple(name for name in names if name not in told))
+
+
+def _training(work: Any, cost: Mapping[str, Any], settings: Any, gpu: Gpu) -> PlannedStage:
+    steps = work.steps(settings)
+    sized = {**cost, "batch_size": settings.training.batch_size}
+    each = gpu.seconds_of_step(sized, settings.training.precision)
+    words = f"{len(work.stages)} x {steps:,} steps of {settings.training.batch_size}, {1e3 * each:.3g} ms each"
+    return PlannedStage(work.stages, words, len(work.stages) * steps * each, "operations")
+
+
+def commands(plan: ChapterPlan) -> list[str]:
+    """The commands of a plan, in order; each is given again while it ends with exit code 75."""
+    at = f"--scale {plan.scale} --minutes {COMMAND_MINUTES:g}"
+    names = dict.fromkeys(name for each in plan.stages for name in each.stages)
+    lines = [f"mrrepro run {plan.chapter} --stages {at} --only {name}" for name in names]
+    return [*lines, f"mrrepro record {plan.chapter} -v headline --seeds 0 {at} --to $OUT"]
+
+
+@one_line_errors
+def plan(
+    chapter: Annotated[str, typer.Argument(help="a chapter")],
+    scale: Annotated[str, typer.Option(help="colab or paper")] = "paper",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="a setting by its dotted name")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """Say how long the stages of a chapter should take on a GPU, and with which commands."""
+    from mrrepro.cli.run import split_parameters
+
+    found = plan_of(chapter, scale, split_parameters(parameter or ()))
+    if as_json:
+        print_json({**asdict(found), "seconds": found.seconds, "commands": commands(found)})
+        return
+    rows = [(", ".join(each.stages), each.words, f"{each.seconds / 60:.1f}", each.basis) for each in found.stages]
+    print_table(rows, ("stages", "what", "minutes", "from"))
+    typer.echo(f"{found.seconds / 60:.0f} minutes on {found.gpu}; not told: {', '.join(found.others) or 'nothing'}")
+    for line in commands(found):
+        typer.echo(line)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2g} s"

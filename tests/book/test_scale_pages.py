@@ -1,0 +1,50 @@
+"""The pages on the largest scales say of every chapter whether it was run, what was tried, and what is planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bookbuild import pages, scale_pages
+from bookbuild.markdown import TITLES
+from bookbuild.project import CHAPTERS
+from mrrepro.cli.paper_state import NOT_YET, ChapterState
+
+BOOK = Path(__file__).parents[2] / "book"
+
+
+def cells(text: str) -> list[list[str]]:
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    return [line.strip("| ").split(" | ") for line in lines[2:]]
+
+
+def test_the_scorecard_says_what_was_not_yet_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = pages.fill((BOOK / "scorecard.md").read_text(encoding="utf-8"))
+    stated = page[page.index("## At the papers' own sizes") :]
+    for chapter in CHAPTERS:
+        state = scale_pages.chapter_state(chapter)
+        (row,) = [line for line in stated.splitlines() if line.startswith(f"| {TITLES[chapter]} |")]
+        assert state.words in row
+        if not any((Path(scale_pages.__file__).parents[2] / f"mrrepro/papers/{chapter}/recorded/paper").glob("*.json")):
+            assert NOT_YET in row
+    monkeypatch.setattr(scale_pages, "chapter_state", lambda chapter: ChapterState("recorded: 2 runs", "headline"))
+    assert NOT_YET not in scale_pages.at_paper_scale()
+
+
+def test_plans_and_rehearsals_name_every_chapter() -> None:
+    text = pages.fill((BOOK / "paper_scale.md").read_text(encoding="utf-8"))
+    assert "% generated" not in text
+    for chapter in CHAPTERS:
+        assert f"### {TITLES[chapter]}\n" in text
+        assert f"mrrepro record {chapter} -v headline --seeds 0 --scale paper --minutes 8" in text
+    assert "the same bits" in scale_pages.rehearsals()
+    assert "other weights" not in scale_pages.rehearsals()
+    assert [row[2] for row in cells(scale_pages.colab_plans())] == ["yes"] * len(CHAPTERS)
+
+
+def test_every_notebook_can_put_its_results_on_a_drive() -> None:
+    notebooks = sorted((BOOK.parent / "notebooks").glob("*/*.py"))
+    assert len(notebooks) > 20
+    for path in notebooks:
+        assert '\nartifacts = ""' in path.read_text(encoding="utf-8"), path.name

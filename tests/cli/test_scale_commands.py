@@ -1,0 +1,244 @@
+"""Commands around the largest scales: bench beside the floor, rehearse, plan, results, recorded claims."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mrrepro.cli.ledger_recorded import records_of
+from mrrepro.cli.main import entry
+from mrrepro.cli.paper_state import NOT_YET, chapter_state
+from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages
+from mrrepro.cli.plan import GPUS, commands, plan_of
+from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.recorded import recorded_folder
+from mrrepro.runs.rehearsed import keep_rehearsed, read_rehearsed, rehearsed_file
+from mrrepro.runs.settings import configure
+from mrrepro.training.training_work import step_cost
+
+CHAPTERS = [chapter for chapter in paper_keys() if (paper_module(chapter, "paper_scale"))]
+
+
+@pytest.fixture
+def mrrepro_command(monkeypatch, capsys):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["mrrepro", *arguments])
+        code = 0
+        try:
+            entry()
+        except SystemExit as left:
+            code = left.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch, tmp_path):
+    monkeypatch.setenv("MRREPRO_DEVICE", "cpu")
+    monkeypatch.setenv("MRREPRO_ARTIFACTS", str(tmp_path / "artifacts"))
+
+
+def test_bench_shows_the_floor_of_a_step_and_items(mrrepro_command):
+    code, out, _ = mrrepro_command(
+        "bench", "dl_ept.pix2pix", "condnet.tms_alone", "--device", "cpu", "--floors", "--json"
+    )
+    assert code == 0
+    rows = {row["id"]: row for row in json.loads(out)}
+    device, step, item = rows["device"], rows["dl_ept.pix2pix"], rows["condnet.tms_alone"]
+    assert min(device["bfloat16"], device["float32"], device["bandwidth"]) > 1e8
+    operations = step["operations_a_sample"] * step["batch"]
+    assert step["floor"] >= operations / device["float32"] * (1 - 1e-12)
+    assert step["share"] == pytest.approx(operations / step["seconds"] / device["float32"], rel=1e-9)
+    assert (step["ok"], item["ok"], item["unit"]) == (None, None, "s")  # goals are for full size
+    assert item["value"] > 0
+    assert "at the sizes of scale smoke" in step["quantity"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bench", "--device", "cuda", "--floors"], "device 'cuda' is not on this machine, which has cpu"),
+        (["bench", "dl_ept.pix2pixel", "--floors"], "Did you mean 'dl_ept.pix2pix'?"),
+        (["bench", "--full"], "--option and --full go with --floors"),
+        (["bench", "--floors", "--option", "fast"], "Known: compiled, graphs"),
+        (["rehearse", "dl_ept", "-t", "dl_ept.unet"], "Unknown training 'dl_ept.unet'"),
+        (["plan", "dl_ept", "--scale", "demo"], "Known: colab, paper"),
+        (["run", "dl_ept", "--minutes", "3"], "--only and --minutes go with --stages"),
+        (["run", "dl_ept", "--stages", "--only", "dl_ept/training"], "Unknown stage 'dl_ept/training'"),
+        (["artifacts", "results", "dl_ept", "--to", "x"], "holds no finished result of dl_ept"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message, mrrepro_command, monkeypatch, tmp_path):
+    import torch
+
+    if torch.cuda.is_available() and "cuda" in arguments:
+        pytest.skip("there is a GPU")
+    monkeypatch.chdir(tmp_path)
+    code, _, err = mrrepro_command(*arguments)
+    assert code == 2
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_rehearse_keeps_what_it_found(mrrepro_command, tmp_path):
+    path = tmp_path / "rehearsed.json"
+    given = ["--scale", "smoke", "--steps", "2", "--batch", "3", "--keep", "--to", str(path)]
+    code, out, _ = mrrepro_command("rehearse", "condnet", "-t", "condnet.one", *given)
+    assert code == 0
+    assert "stopped after step 1 and resumed: equal" in out
+    held = read_rehearsed("condnet", path)["training"]["condnet.one"]
+    assert (held["rehearsal"]["batch_size"], held["rehearsal"]["planned_batch_size"]) == (3, 4)
+    assert held["rehearsal"]["device"].startswith("cpu")
+    keep_rehearsed("condnet", {"condnet.two": {"cost": {}}, "condnet.one": {"note": 1}}, {}, path)
+    again = read_rehearsed("condnet", path)["training"]
+    assert sorted(again) == ["condnet.one", "condnet.two"]
+    assert again["condnet.one"] == {**held, "note": 1}  # what is not given anew stays
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_what_is_kept_of_a_chapter_is_of_todays_settings(chapter):
+    """Names are those of the recipe; costs and steps are those of today; what was tried resumed to the same bits."""
+    module, held = paper_module(chapter, "paper_scale"), read_rehearsed(chapter)
+    stages = {stage.name for stage in paper_stages(chapter)}
+    tried = 0
+    for work in module.WORK:
+        assert set(work.stages) <= stages
+        entry = held["training"][work.id]
+        for scale, changes in (("paper", work.changes), ("colab", work.small_changes)):
+            settings = configure(paper_settings(chapter), scale, changes)
+            assert entry["cost"][scale]["steps"] == work.steps(settings), f"mrrepro rehearse {chapter} --steps 0 --keep"
+            assert entry["cost"][scale]["batch_size"] == settings.training.batch_size
+        if "rehearsal" in entry and work.stages:
+            assert entry["rehearsal"]["resumed_equal"]
+            assert entry["rehearsal"]["scale"] == "paper"
+            tried += 1
+    assert tried > 0
+    for item in module.ITEMS:
+        if item.planned is not None:
+            assert set(item.planned.stages) <= stages
+            assert not item.on_processor or item.id in held["items"]
+
+
+def test_a_cost_that_is_kept_is_what_is_counted():
+    work = next(work for work in paper_module("condnet", "paper_scale").WORK if work.id == "condnet.one")
+    cost = step_cost(work, configure(paper_settings("condnet"), "paper"))
+    kept = read_rehearsed("condnet")["training"]["condnet.one"]["cost"]["paper"]
+    assert (kept["operations"], kept["weights"]) == (cost.operations, cost.weights)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_colab_takes_less_than_an_hour(chapter):
+    plan = plan_of(chapter, "colab")
+    assert 0 < plan.seconds < 3600
+    longer = plan_of(chapter, "paper")
+    assert longer.seconds > plan.seconds
+
+
+def test_a_plan_follows_from_costs_and_assumptions():
+    plan = plan_of("dl_ept", "paper", {"training.steps": "1000", "training.batch_size": "64"})
+    (training,) = [stage for stage in plan.stages if stage.basis == "operations"]
+    cost, gpu = read_rehearsed("dl_ept")["training"]["dl_ept.pix2pix"]["cost"]["paper"], GPUS["paper"]
+    arithmetic = cost["operations"] * 64 / (gpu.share * gpu.bfloat16)
+    traffic = (2 * 64 * cost["saved_bytes"] + 40 * cost["weights"]) / (gpu.share * gpu.bandwidth)
+    step = max(arithmetic, traffic)
+    assert step > gpu.step_seconds
+    assert training.seconds == pytest.approx(4 * 1000 * step)
+    assert all("--minutes 8" in line for line in commands(plan))
+    assert len(commands(plan)) == len(set(commands(plan))) == 7
+
+
+def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
+    state = chapter_state("dl_ept", recorded=tmp_path)
+    assert state.words == NOT_YET == "not yet run at paper scale"
+    assert "steps of 8 at full size" in state.ground
+    assert chapter_state("dl_ept", tmp_path, tmp_path / "none.json").ground == "nothing was rehearsed"
+    document = json.loads((recorded_folder("dl_ept", "demo") / "reference.json").read_text())
+    (tmp_path / "reference.json").write_text(json.dumps(document))
+    state = chapter_state("dl_ept", recorded=tmp_path)
+    assert state.words == f"recorded: 1 variant, {len(document['runs'])} runs"
+    assert state.ground.startswith("reference, seeds 0, 1, 2, ")
+    function = next(iter(document["runs"][0]["stages"].values()))["code"]
+    function[next(iter(function))] = 64 * "0"
+    (tmp_path / "reference.json").write_text(json.dumps(document))
+    assert "stale, for their code has changed: reference" in chapter_state("dl_ept", recorded=tmp_path).words
+
+
+@pytest.mark.parametrize("chapter", ["dl_ept"])
+def test_recorded_claims_are_judged_as_by_the_notebooks(chapter):
+    """At scale demo both ways exist; the claims that a notebook took into the ledger have the same verdict."""
+    ledger = Ledger(chapter)
+    by_notebook = {record.id: record for record in ledger.records("demo")}
+    found = [record for record in records_of(ledger, "demo") if record.id in by_notebook]
+    assert len(found) > 10
+    assert {record.id: record.verdict for record in found} == {r.id: by_notebook[r.id].verdict for r in found}
+    assert all(record.code and record.device and record.n_seeds > 1 for record in found)
+
+
+def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_command):
+    """Made-up runs at scale paper: demo's files under another name."""
+    recorded, folder = tmp_path / "recorded", tmp_path / "ledger"
+    recorded.mkdir()
+    folder.mkdir()
+    for path in recorded_folder("dl_ept", "demo").glob("*.json"):
+        (recorded / path.name).write_text(path.read_text().replace('"scale": "demo"', '"scale": "paper"'))
+    original = Ledger("dl_ept").folder
+    for name in ("numbers.csv", "claims.csv", "deviations.csv", "corrections.csv"):
+        (folder / name).write_text((original / name).read_text(encoding="utf-8"), encoding="utf-8")
+    given = ["--scale", "paper", "--from", str(recorded), "--to", str(folder)]
+    code, out, _ = mrrepro_command("ledger", "recorded", "dl_ept", *given)
+    assert code == 0
+    held = Ledger("dl_ept", folder).records("paper")
+    assert len(held) > 10
+    assert f"{len(held)} records of scale paper" in out
+    rows = [row for row in Ledger("dl_ept", folder).rows() if row.record is not None]
+    assert all(row.headline and not row.stale for row in rows)
+    assert mrrepro_command("ledger", "recorded", "dl_ept", "--from", str(tmp_path), "--to", str(folder))[0] == 0
+
+
+def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):
+    from mrrepro.runs import bring_back
+    from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.files import sealed, write_json
+
+    store = ArtifactStore()
+
+    def artifact(stage, number, **files):
+        folder = store.root / stage / f"{number:016x}"
+        folder.mkdir(parents=True)
+        for name, size in files.items():
+            (folder / name.replace("__", ".")).write_bytes(b"1" * size)
+        listed = {path.name: {"bytes": path.stat().st_size, "sha256": 64 * "0"} for path in folder.iterdir()}
+        manifest = {"schema": "mrrepro-artifact/1", "stage": stage, "key": f"{number:064x}", "files": listed}
+        write_json(folder / "manifest.json", sealed({**manifest, "settings": {"w": 2}, "seed": 0, "commit": "abc"}))
+
+    monkeypatch.setattr(bring_back, "MOST_BYTES", 40_000)
+    artifact("fake/training", 1, history__json=300, network__safetensors=9_000)
+    artifact("fake/large", 2, history__json=300, network__safetensors=50_000)
+    artifact("fake/maps", 3, maps__npz=90_000, few__npz=500)
+    code, _, err = mrrepro_command("artifacts", "results", "fake", "--to", str(tmp_path / "out"))
+    assert code == 0, err
+    files = {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()}
+    assert len(files) <= 8
+    assert all(size <= 40_000 for size in files.values())
+    listed = json.loads((tmp_path / "out" / "fake.json").read_text())
+    small, large = (listed["networks"][f"fake/{name}/network.safetensors"] for name in
+                    ("training/0000000000000001", "large/0000000000000002"))  # fmt: skip
+    assert (tmp_path / "out" / small["file"]).stat().st_size == 9_000
+    assert large["file"] is None
+    assert "fake/large of abc with seed 0 and settings" in large["made_again_by"]
+    assert listed["left_out"] == {"fake/maps/0000000000000003/maps.npz": 90_000}
+    with tarfile.open(tmp_path / "out" / "fake.tar") as archive:
+        names = {Path(name).name for name in archive.getnames()}
+    assert names == {"history.json", "manifest.json", "few.npz"}
+
+
+def test_rehearsals_lie_in_the_package():
+    assert all(rehearsed_file(chapter).is_file() for chapter in CHAPTERS)
+    assert len(CHAPTERS) == 4
