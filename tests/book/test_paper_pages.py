@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,16 @@ def test_every_table_stands_beside_ours(ledger: Ledger) -> None:
     assert "| condnet/03 | demo | 0, 1, 2 | simulated | abc | cpu | 2026-01-01T00:00:00Z | 2 |" in lines(text)
     assert re.search(r"\| A beats B .* \| above 0 \| 1 \(0\.5 to 1\.5\) \| agrees on substitute data \|", text)
     assert 'aria-label="Table 1: x [S/m], ours against the paper&#x27;s: 1 of 2 values above' in text
+
+
+def test_public_data_stand_beside_the_default_run(ledger: Ledger) -> None:
+    real = replace(record("condnet.a.x", 0.7), basis="public substitute", scale="smoke", parameters={"data": "heads"})
+    ledger.add([record("condnet.a.x", 0.52), real])
+    text = paper_pages.paper_page("condnet")
+    assert "At `smoke` a network has hardly been trained" in text
+    row = "| `condnet.a.x` | 0.50 ± 0.1 S/m | 0.52 ± 0.01 (demo) | 0.7 ± 0.01 (smoke) | heads | differs |"
+    assert row in lines(text)
+    assert "| A | paper | 0.50 ± 0.1 | 52 |" in lines(text), "the tables show the larger scale"
 
 
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:
