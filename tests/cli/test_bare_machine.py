@@ -82,7 +82,7 @@ def bare(store, *commands, **variables):
         input="\n".join(commands),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
 
 

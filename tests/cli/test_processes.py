@@ -29,7 +29,7 @@ def test_two_processes_make_one_artifact(tmp_path, monkeypatch):
     command = [*launch, "run", "deepspio", "--stages", "--scale", "smoke", "--only", "deepspio/training", *given]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "MRREPRO_ARTIFACTS": str(tmp_path)}
     environment |= {"OMP_NUM_THREADS": "1", "MRREPRO_PROGRESS": "0", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("deepspio/training  ") == 1  # the first process speaks
     (item,) = [item for item in store.list() if item.stage == "deepspio/training"]
