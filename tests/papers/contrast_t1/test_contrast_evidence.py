@@ -9,6 +9,7 @@ import pytest
 
 from mrrepro.papers.contrast_t1 import evidence, recipe
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
+from mrrepro.papers.contrast_t1.law_claims import amplitudes
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.ledger import Ledger
 
@@ -97,7 +98,7 @@ def test_amplitudes_that_are_the_optima_but_for_one_half_correlate_fully(tmp_pat
             write(tmp_path, f"{cell}_{loss}", numbers)
     sweeps = RecordedSweeps("demo", tmp_path)
     assert sweeps.claim("amplitude_follows_the_law").statistic.value == pytest.approx(1.0)
-    assert [row["optimum"] for row in evidence.amplitudes(sweeps) if row["cell"] == "chance"] == [0.0, 0.5]
+    assert [row["optimum"] for row in amplitudes(sweeps) if row["cell"] == "chance"] == [0.0, 0.5]
 
 
 def test_optimum_is_subtracted(tmp_path):
@@ -118,7 +119,7 @@ def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
     attempted = {
         name for name, entry in Ledger("contrast_t1").entries.items() if ".claim." in name and entry.status == "attempt"
     }
-    assert {f"contrast_t1.claim.{name}" for name in evidence._CLAIMS} == attempted
+    assert {f"contrast_t1.claim.{name}" for name in evidence.CLAIMS} == attempted
     known = {variant.name for variant in recipe.VARIANTS}
-    for variants, _ in evidence._CLAIMS.values():
+    for variants, _ in evidence.CLAIMS.values():
         assert set(variants) <= known
