@@ -35,16 +35,16 @@ def _fissure_hallucinated(sweeps: RecordedScores) -> tuple[Statistic, int]:
     rise = sweeps.scores("l1b", "test_rise_sinus")
     enhances = sweeps.scores("l1b", "test_sinus_enhances") > 0.5
     ratio = [np.nanmean(row[~yes]) / np.nanmean(row[yes]) for row, yes in zip(rise, enhances, strict=True)]
-    return over_seeds("estimated rise of a fissure that does not enhance over one that does", ratio), _cases(
-        sweeps, "l1b"
+    return over_seeds("estimated rise of a fissure that does not enhance over one that does", ratio), sweeps.cases(
+        "l1b"
     )
 
 
 def _beats(baseline: str) -> Build:
     def build(sweeps: RecordedScores) -> tuple[Statistic, int]:
         differences = sweeps.scores("l1b", "test_mae_b") - sweeps.scores("baselines", f"{baseline}_mae_b", "baselines")
-        return over_patients(f"mean absolute error in the brain, L1B minus {baseline}", differences), _cases(
-            sweeps, "l1b"
+        return over_patients(f"mean absolute error in the brain, L1B minus {baseline}", differences), sweeps.cases(
+            "l1b"
         )
 
     return build

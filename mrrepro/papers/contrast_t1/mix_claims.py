@@ -26,15 +26,15 @@ def _mix_alone(sweeps: RecordedScores) -> tuple[Statistic, int]:
 
 
 def _mix_dice(sweeps: RecordedScores) -> tuple[Statistic, int]:
-    return over_seeds("Dice of the enhanced region, mix", sweeps.summary("headline", "test_dice")), _cases(
-        sweeps, "headline"
+    return over_seeds("Dice of the enhanced region, mix", sweeps.summary("headline", "test_dice")), sweeps.cases(
+        "headline"
     )
 
 
 def _mix_false(sweeps: RecordedScores) -> tuple[Statistic, int]:
     values = sweeps.false_share("headline") - sweeps.false_share("l1b")
-    return over_seeds("falsely enhanced share of tumors that do not enhance, mix minus L1B", values), _cases(
-        sweeps, "headline"
+    return over_seeds("falsely enhanced share of tumors that do not enhance, mix minus L1B", values), sweeps.cases(
+        "headline"
     )
 
 

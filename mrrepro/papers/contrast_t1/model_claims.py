@@ -13,17 +13,15 @@ _MODELS = tuple(f"model{k}" for k in range(5))
 
 def _models_equivalent(sweeps: RecordedScores) -> tuple[Statistic, int]:
     best = np.max([sweeps.mean(f"model{k}", "test_ssim") for k in (1, 2, 3, 4)], axis=0)
-    return over_seeds("SSIM, best of models 1 to 4 minus model 0", best - sweeps.mean("model0", "test_ssim")), _cases(
-        sweeps, "model0"
-    )
+    return over_seeds(
+        "SSIM, best of models 1 to 4 minus model 0", best - sweeps.mean("model0", "test_ssim")
+    ), sweeps.cases("model0")
 
 
 def _dark(sweeps: RecordedScores) -> tuple[Statistic, int]:
     others = np.mean([sweeps.mean(f"model{k}", "test_dark_error") for k in (1, 2, 3, 4)], axis=0)
     values = sweeps.mean("model0", "test_dark_error") - others
-    return over_seeds("error of dark voxels beside the tumor, model 0 minus the others", values), _cases(
-        sweeps, "model0"
-    )
+    return over_seeds("error of dark voxels beside the tumor, model 0 minus the others", values), sweeps.cases("model0")
 
 
 CLAIMS: Claims = {
