@@ -45,6 +45,7 @@ overrides = {}  # settings by dotted name
 import numpy as np
 from matplotlib import pyplot as plt
 
+from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.contrast_t1 import cohort as cohorts
 from mrrepro.papers.contrast_t1 import evidence, plots
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
@@ -163,7 +164,8 @@ evidence.record_table(run, sweeps, {f"table7.size{edge}.l1b": f"patch{edge}" for
 decided = ["models_equivalent", "no_model_enhances", "model1_no_checkerboard", "checkerboard_models_2_3"]
 decided += ["model0_brightens_dark", "xavier_beats_he", "smaller_patches_worse"]
 decided += ["smaller_patches_worse_on_same_cube", "patches_do_not_enhance"]
-evidence.record_claims(run, claims, decided)
+record_claims(run, claims, decided, by=evidence.MAKERS)
+show_table(claim_rows(run, claims, decided), caption="What decides each claim.", name="tab-claims-models")
 
 # %% [markdown]
 # ## Exercise

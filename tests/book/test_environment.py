@@ -40,7 +40,7 @@ def test_the_lock_pins_every_package_once_and_names_no_place() -> None:
     assert "://" not in (ROOT / "requirements.lock").read_text("utf8")
 
 
-HEAVY = {"idc"}
+HEAVY = {"idc", "mirp"}
 """Extras that stay out of the environment for their size."""
 
 

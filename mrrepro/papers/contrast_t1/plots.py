@@ -76,3 +76,38 @@ def roc(panel: Axes, rate: Array, mean: Array, low: Array, high: Array, label: s
     panel.plot([0, 1], [0, 1], color="gray", linestyle=":", label="chance")
     panel.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     panel.legend(fontsize=8)
+
+
+def against_optimum(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Amplitude kept against its optimum, a dot a seed, and the line on which both are equal.
+
+    Parameters
+    ----------
+    panel : Axes
+    rows : sequence of mapping
+        As `mrrepro.papers.contrast_t1.law_claims.amplitudes` gives them.
+    """
+    colours = {"L1T": "tab:orange", "L2T": "tab:blue"}
+    panel.plot([-0.1, 1.1], [-0.1, 1.1], ":", color="gray", label="at the optimum")
+    for row in rows:
+        seen = row["loss"] in panel.get_legend_handles_labels()[1]
+        colour, label = colours[row["loss"]], None if seen else row["loss"]
+        panel.plot([row["optimum"]] * len(row["kept"]), row["kept"], "o", color=colour, markersize=4, label=label)
+        words = f"{row['separation']:g}, {row['fraction']:g}"
+        panel.annotate(words, (row["optimum"], np.max(row["kept"])), (3, 3), textcoords="offset points", fontsize=6)
+    panel.set(xlabel="optimum of the law", ylabel="amplitude kept")
+    panel.legend(fontsize=7)
+    panel.grid(alpha=0.3)
+
+
+def in_training(panel: Axes, curves: Mapping[str, tuple[Array, Array]], label: str) -> None:
+    """Mean over seeds against the volumes seen, with a band from the least to the largest seed.
+
+    ``curves`` has, by name, the volumes (validations,) and the values (seeds, validations).
+    """
+    for name, (volumes, values) in curves.items():
+        (line,) = panel.plot(volumes, values.mean(axis=0), ".-", label=name)
+        panel.fill_between(volumes, values.min(axis=0), values.max(axis=0), color=line.get_color(), alpha=0.2)
+    panel.set(xlabel="volumes seen", ylabel=label)
+    panel.legend(fontsize=7)
+    panel.grid(alpha=0.3)

@@ -9,6 +9,7 @@ import pytest
 
 from mrrepro.papers.contrast_t1 import evidence, recipe
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
+from mrrepro.papers.contrast_t1.law_claims import amplitudes
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.ledger import Ledger
 
@@ -97,7 +98,7 @@ def test_amplitudes_that_are_the_optima_but_for_one_half_correlate_fully(tmp_pat
             write(tmp_path, f"{cell}_{loss}", numbers)
     sweeps = RecordedSweeps("demo", tmp_path)
     assert sweeps.claim("amplitude_follows_the_law").statistic.value == pytest.approx(1.0)
-    assert [row["optimum"] for row in evidence.amplitudes(sweeps) if row["cell"] == "chance"] == [0.0, 0.5]
+    assert [row["optimum"] for row in amplitudes(sweeps) if row["cell"] == "chance"] == [0.0, 0.5]
 
 
 def test_optimum_is_subtracted(tmp_path):
@@ -108,17 +109,67 @@ def test_optimum_is_subtracted(tmp_path):
     assert statistic.value == pytest.approx(0.3 - 0.377, abs=0.003)
 
 
+def test_what_is_kept_in_training_is_a_part_of_the_true_rise_against_volumes(tmp_path):
+    def history(rise, true):
+        validations = [{"step": 10, "validation": {"score": 1.0, "rise": rise, "true_rise": true}}]
+        validations.append({"step": 20, "validation": {"score": 0.5, "rise": 2 * rise, "true_rise": true}})
+        record = {"steps": 20, "samples_seen": 80, "history": [{"step": 5, "loss": 1.0}, *validations]}
+        return {"record": record}
+
+    histories = [history(0.1, 0.5), history(0.2, 0.5), history(0.0, 0.0)]
+    write(tmp_path, "near_l1b", {"history": histories}, "training")
+    volumes, kept = RecordedSweeps("demo", tmp_path).kept_in_training("near_l1b")
+    np.testing.assert_array_equal(volumes, [40, 80])
+    np.testing.assert_allclose(kept, [[0.2, 0.4], [0.4, 0.8], [np.nan, np.nan]])
+
+
 def test_one_seed_or_other_seeds_decide_nothing(tmp_path):
     write(tmp_path, "l1b", patients((0.01, 0.02, 0.03), [[0.1, 0.2]] * 3))
     assert RecordedSweeps("demo", tmp_path).claim("l1_l2_ssim_no_enhancement") is None
     assert RecordedSweeps("demo", tmp_path / "none").claims() == {}
 
 
+def made_up(generator):
+    """Numbers of an evaluation of four patients a seed, of whom the second and the fourth enhance."""
+
+    def table():
+        return generator.uniform(0.1, 0.9, (3, 4)).tolist()
+
+    names = ["mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t", "gradient", "checkerboard"]
+    names += ["dark_error", "central_mae", "found_0.2", "found_0.3", "found_0.4", "false_share_0.3", "found_sinus"]
+    numbers = {f"test_{name}": table() for name in [*names, "rise_sinus"]}
+    numbers |= {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")}
+    numbers |= {"seen_found_0.3": table(), "test_sinus_enhances": [[0, 1, 1, 0]] * 3}
+    numbers |= {"labelled_tumor_score": table(), "labelled_enhances": [[0, 1] * 2] * 3}
+    keys = ("test_amplitude", "test_dice", "test_voxel_auc")
+    return numbers | {"summary": [{key: generator.uniform() for key in keys} for _ in SEEDS]}
+
+
+def test_every_claim_is_decided_once_all_is_recorded(tmp_path):
+    generator = np.random.default_rng(0)
+    for variant in recipe.VARIANTS:
+        training = {"history": [{"record": {"best_score": generator.uniform()}} for _ in SEEDS]}
+        write(tmp_path, variant.name, made_up(generator))
+        document = json.loads((tmp_path / f"{variant.name}.json").read_text())
+        for run in document["runs"]:
+            run["numbers"]["contrast_t1/training"] = {"history": training["history"][run["seed"]]}
+        (tmp_path / f"{variant.name}.json").write_text(json.dumps(document))
+    kinds = ("copy", "linear")
+    write(tmp_path, "baselines", {f"{kind}_mae_b": made_up(generator)["test_mae_b"] for kind in kinds}, "baselines")
+    area = {"auc": 0.8, "low": 0.7, "high": 0.9, "patients": 298, "permuted_auc": [0.4, 0.6], "leak_auc": [0.7, 0.8]}
+    write(tmp_path, "radiomics", {"radiomics": [area] * 3}, "radiomics")
+    found = RecordedSweeps("demo", tmp_path).claims()
+    assert set(found) == set(evidence.CLAIMS)
+    for name, each in found.items():
+        assert each.statistic.low <= each.statistic.value <= each.statistic.high, name
+        assert each.n_cases in (4, 298), name
+
+
 def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
     attempted = {
         name for name, entry in Ledger("contrast_t1").entries.items() if ".claim." in name and entry.status == "attempt"
     }
-    assert {f"contrast_t1.claim.{name}" for name in evidence._CLAIMS} == attempted
+    assert {f"contrast_t1.claim.{name}" for name in evidence.CLAIMS} == attempted
     known = {variant.name for variant in recipe.VARIANTS}
-    for variants, _ in evidence._CLAIMS.values():
+    for variants, _ in evidence.CLAIMS.values():
         assert set(variants) <= known

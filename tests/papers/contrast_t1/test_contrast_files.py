@@ -114,6 +114,16 @@ def test_a_fault_names_patient_and_file(tmp_path, kind):
         read_patient(folder)
 
 
+def test_one_label_tells_a_tumor_but_not_whether_it_enhances(tmp_path):
+    """EGD marks the whole tumor with 1, which BraTS gives to necrosis: in both the mask is the tumor's."""
+    masks = [
+        read_patient(write_patient(tmp_path / naming, naming, labels=label))
+        for naming, label in (("EGD", 1.0), ("BraTS", 1.0), ("BraTS", 4.0))
+    ]
+    assert [found.enhances for found in masks] == [False, False, True]
+    assert len({int(found.tumor.sum()) for found in masks}) == 1
+
+
 def test_a_survey_goes_on_after_a_bad_patient(tmp_path):
     for name in ("p0", "p1", "p2"):
         write_patient(tmp_path / name)
@@ -183,6 +193,26 @@ def test_too_few_good_patients_name_the_bad_ones(tmp_path):
         pytest.raises(ValueError, match=r"holds 5 good patients.*ask for 6.*patient p1: FLAIR"),
     ):
         made_cohort(asked, tmp_path / "store")
+
+
+def test_a_patch_larger_than_the_volume_is_refused_before_training(tmp_path):
+    for number in range(6):
+        write_patient(tmp_path / "data" / f"p{number}", number=number)
+    settings = folder_settings(tmp_path / "data", **{"training.patch": 32})
+    with pytest.raises(ValueError, match=r"side must .*32"):
+        make(recipe.TRAINING, settings, 0, ArtifactStore(tmp_path / "store"), progress=False, device="cpu")
+
+
+def test_a_grid_that_no_halving_divides_comes_back_as_it_was(tmp_path, network):
+    """25 x 23 x 21 voxels through two halvings: padded, and the padding is cut off again."""
+    folder, sides = tmp_path / "p1", (25, 23, 21)
+    generator = np.random.default_rng(0)
+    for name in ("T1", "T2", "FLAIR"):
+        image = np.zeros(sides)
+        image[3:-3, 3:-3, 3:-3] = 100.0 + 20.0 * generator.standard_normal((19, 17, 15))
+        write(folder / f"{name}.nii.gz", image)
+    report = apply_to_files(request(folder, tmp_path / "out.nii.gz", network))
+    assert nibabel.load(report["path"]).shape == sides
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""What the recorded runs say about the seven losses, baselines and registration."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mrrepro.metrics.evidence import over_seeds
+from mrrepro.papers.contrast_t1.recorded_scores import (
+    ABOVE_T1,
+    Build,
+    Claims,
+    RecordedScores,
+    difference,
+    largest_found,
+    over_patients,
+    paired,
+    ratio,
+)
+from mrrepro.runs.records import Statistic
+
+_FOUR = ("l1", "l2", "l1b", "l2b")
+
+
+def _losses_equivalent(sweeps: RecordedScores) -> tuple[Statistic, int]:
+    table = np.array([sweeps.mean(name, "test_ssim") for name in ("l1b", "l2b", "lssim")])
+    return over_seeds("SSIM, best minus worst of L1B, L2B and SSIM", np.ptp(table, axis=0)), sweeps.cases("l1b")
+
+
+def _fissure_learned(sweeps: RecordedScores) -> tuple[Statistic, int]:
+    values = sweeps.mean("l1b", "test_found_sinus") - sweeps.found("l1b")
+    return over_seeds("share of enhancing voxels found, fissure minus tumor, L1B", values), sweeps.cases("l1b")
+
+
+def _fissure_hallucinated(sweeps: RecordedScores) -> tuple[Statistic, int]:
+    rise = sweeps.scores("l1b", "test_rise_sinus")
+    enhances = sweeps.scores("l1b", "test_sinus_enhances") > 0.5
+    ratio = [np.nanmean(row[~yes]) / np.nanmean(row[yes]) for row, yes in zip(rise, enhances, strict=True)]
+    return over_seeds("estimated rise of a fissure that does not enhance over one that does", ratio), sweeps.cases(
+        "l1b"
+    )
+
+
+def _beats(baseline: str) -> Build:
+    def build(sweeps: RecordedScores) -> tuple[Statistic, int]:
+        differences = sweeps.scores("l1b", "test_mae_b") - sweeps.scores("baselines", f"{baseline}_mae_b", "baselines")
+        return over_patients(f"mean absolute error in the brain, L1B minus {baseline}", differences), sweeps.cases(
+            "l1b"
+        )
+
+    return build
+
+
+CLAIMS: Claims = {
+    "l1_l2_ssim_no_enhancement": (
+        ("l1b", "l2b", "lssim"),
+        largest_found(("l1b", "l2b", "lssim"), "largest of L1B, L2B and SSIM"),
+    ),
+    "seen_patients_enhance": (
+        ("l1b",),
+        lambda s: (over_seeds(f"{ABOVE_T1}, seen minus unseen", s.found_again("l1b") - s.found("l1b")), s.cases("l1b")),
+    ),
+    "ssim_no_enhancement_seen": (
+        ("lssim", "l1b"),
+        lambda s: (
+            over_seeds(f"{ABOVE_T1}, seen patients, SSIM minus L1B", s.found_again("lssim") - s.found_again("l1b")),
+            s.cases("l1b"),
+        ),
+    ),
+    "ssim_sharper": (("lssim", "l1b"), ratio("mean gradient, SSIM over L1B", (("lssim", "l1b"),), "test_gradient")),
+    "ssim_scores_best": (
+        ("lssim", *_FOUR),
+        paired("SSIM in the brain, SSIM loss minus the best other", "lssim", _FOUR, "test_ssim_b", np.max),
+    ),
+    "ssim_best_mae": (
+        ("lssim", *_FOUR),
+        paired("mean absolute error in the brain, SSIM loss minus the least other", "lssim", _FOUR, "test_mae_b"),
+    ),
+    "l2_best_mse": (
+        ("l2", "lssim"),
+        paired("mean squared error in the brain, L2 minus SSIM loss", "l2", ("lssim",), "test_mse_b"),
+    ),
+    "losses_equivalent": (("l1b", "l2b", "lssim"), _losses_equivalent),
+    "tumor_masked_losses_distort": (
+        ("l1t", "l1b", "l2t", "l2b"),
+        ratio(
+            "mean absolute error in the brain, tumor loss over brain loss",
+            (("l1t", "l1b"), ("l2t", "l2b")),
+            "test_mae_b",
+        ),
+    ),
+    "focus_does_not_help_tumor": (
+        ("l1t", "l1"),
+        paired("mean absolute error in the tumor, L1T minus L1", "l1t", ("l1",), "test_mae_t"),
+    ),
+    "fissure_learned": (("l1b",), _fissure_learned),
+    "fissure_hallucinated": (("l1b",), _fissure_hallucinated),
+    "misregistration_limits": (
+        ("l1b", "registered"),
+        difference(
+            "mean absolute error in the brain with misregistration minus without", "l1b", "registered", "test_mae_b"
+        ),
+    ),
+    "beats_copy": (("l1b", "baselines"), _beats("copy")),
+    "beats_regression": (("l1b", "baselines"), _beats("linear")),
+}

@@ -1,0 +1,146 @@
+"""Scores of the recorded runs, by variant, seed and patient, and the statistics that several claims share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.evidence import RecordedRuns, over_seeds
+from mrrepro.metrics.statistics import percentile_interval
+from mrrepro.runs.records import Statistic
+
+Values = np.ndarray[Any, Any]
+
+ABOVE_T1 = "share of the truly enhancing tumor voxels that exceed T1 by 0.3"
+
+
+class RecordedScores(RecordedRuns):
+    """The recorded runs of the chapter at one scale.
+
+    Parameters
+    ----------
+    scale : str
+        Of the recording.
+    folder : Path, optional
+        Where the recorded files lie; by default in the package.
+    """
+
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        super().__init__("contrast_t1", scale, folder)
+
+    def scores(self, variant: str, name: str, stage: str = "evaluation") -> Values:
+        """Numbers of patients, (seeds, patients), NaN where undefined."""
+        return np.array(self.documents(variant, stage, name), dtype=float)
+
+    def mean(self, variant: str, name: str) -> Values:
+        """Mean of a score over the patients of each seed for whom it is defined."""
+        return np.nanmean(self.scores(variant, name), axis=1)
+
+    def found(self, variant: str, name: str = "test_found_0.3") -> Values:
+        """Share of the truly enhancing voxels found in new patients whose tumor enhances, mean of each seed."""
+        enhances = np.isfinite(self.scores(variant, "test_true_rise_leaky"))
+        return np.nanmean(np.where(enhances, self.scores(variant, name), np.nan), axis=1)
+
+    def found_again(self, variant: str) -> Values:
+        """The same in patients that were trained on."""
+        enhances = np.isfinite(self.scores(variant, "seen_true_rise_leaky"))
+        return np.nanmean(np.where(enhances, self.scores(variant, "seen_found_0.3"), np.nan), axis=1)
+
+    def false_share(self, variant: str) -> Values:
+        """Falsely enhanced share of the tumor in new patients whose tumor does not enhance, mean of each seed."""
+        quiet = ~np.isfinite(self.scores(variant, "test_true_rise_leaky"))
+        return np.nanmean(np.where(quiet, self.scores(variant, "test_false_share_0.3"), np.nan), axis=1)
+
+    def cases(self, variant: str) -> int:
+        """New patients whose images are scored."""
+        return int(self.scores(variant, "test_mae_b").shape[1])
+
+    def summary(self, variant: str, name: str) -> Values:
+        """One value of the summary of each seed."""
+        return np.array([found[name] for found in self.documents(variant, "evaluation", "summary")], dtype=float)
+
+    def radiomics(self, name: str) -> Values:
+        """One value of the classification by radiomics of each seed."""
+        return np.array([found[name] for found in self.documents("radiomics", "radiomics", "radiomics")], dtype=float)
+
+    def training(self, variant: str) -> list[dict[str, Any]]:
+        """The record of the training of each seed."""
+        return [history["record"] for history in self.documents(variant, "training", "history")]
+
+    def kept_in_training(self, variant: str) -> tuple[Values, Values]:
+        """How much of the true rise the validation patients' enhancing tumor voxels get as the training goes on.
+
+        Returns
+        -------
+        volumes : array, (validations,)
+            Volumes seen until each validation of the first seed.
+        kept : array, (seeds, validations)
+            Mean rise over T1 of the output as part of that of the true image; NaN where no voxel enhances.
+        """
+        records = self.training(variant)
+        found = [[each for each in record["history"] if "validation" in each] for record in records]
+        length = min(map(len, found))
+        steps = np.array([each["step"] for each in found[0][:length]], dtype=float)
+        pairs = np.array(
+            [[(each["validation"]["rise"], each["validation"]["true_rise"]) for each in row[:length]] for row in found]
+        ).reshape(len(found), length, 2)
+        true = np.where(pairs[..., 1] == 0.0, np.nan, pairs[..., 1])
+        return steps * (records[0]["samples_seen"] / records[0]["steps"]), pairs[..., 0] / true
+
+    def validation_loss(self, variant: str) -> Values:
+        """Best validation loss of each seed."""
+        return np.array([record["best_score"] for record in self.training(variant)])
+
+
+Build = Callable[[RecordedScores], tuple[Statistic, int]]
+"""From the recorded runs to a claim's statistic and the number of cases a seed."""
+
+Claims = Mapping[str, tuple[tuple[str, ...], Build]]
+"""By a claim's short name: the variants that it compares, and what makes its statistic."""
+
+
+def over_patients(name: str, differences: Values) -> Statistic:
+    """Mean over seeds and patients with an interval from resampling patients, all pairs staying together."""
+    flat = differences[np.isfinite(differences)]
+    interval = percentile_interval(flat, np.random.default_rng(0))
+    low, value, high = float(interval.low), float(interval.estimate), float(interval.high)
+    return Statistic(name, value, min(low, value), max(high, value), interval.level)
+
+
+def largest_found(variants: Sequence[str], words: str) -> Build:
+    """Share of the truly enhancing voxels found, of the variant that finds most in each seed."""
+    return lambda sweeps: (
+        over_seeds(f"{ABOVE_T1}, {words}", np.max([sweeps.found(variant) for variant in variants], axis=0)),
+        sweeps.cases(variants[0]),
+    )
+
+
+def paired(words: str, variant: str, others: Sequence[str], score: str, best: Callable[..., Any] = np.min) -> Build:
+    """A variant's score minus that of the best of others by their mean over seeds and patients, patient by patient."""
+
+    def build(sweeps: RecordedScores) -> tuple[Statistic, int]:
+        tables = [sweeps.scores(other, score) for other in others]
+        means = [float(np.nanmean(table)) for table in tables]
+        chosen = tables[means.index(best(means))]
+        return over_patients(words, sweeps.scores(variant, score) - chosen), chosen.shape[1]
+
+    return build
+
+
+def difference(words: str, variant: str, other: str, score: str) -> Build:
+    """A variant's mean score minus another's, seed by seed."""
+    return lambda sweeps: (
+        over_seeds(words, sweeps.mean(variant, score) - sweeps.mean(other, score)),
+        sweeps.cases(variant),
+    )
+
+
+def ratio(words: str, pairs: Sequence[tuple[str, str]], score: str) -> Build:
+    """The smaller of the ratios of pairs of variants."""
+    return lambda sweeps: (
+        over_seeds(words, np.min([sweeps.mean(a, score) / sweeps.mean(b, score) for a, b in pairs], axis=0)),
+        sweeps.cases(pairs[0][0]),
+    )
