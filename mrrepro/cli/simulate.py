@@ -70,7 +70,7 @@ def condnet(
     report = simulate_to_files(FieldRequest(conductivity, output, labels, point, stimulation, force))
     if not report["converged"]:
         typer.echo(
-            f"Warning: the solver {report['reason']} after {report['cycles']} cycles at a residual of "
+            f"Warning: the solver stopped ({report['reason']}) after {report['cycles']} cycles at a residual of "
             f"{report['true_residual']:.1e}: do not use the field.",
             err=True,
         )

@@ -58,6 +58,7 @@ from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, read_fields, site_on
+from mrrepro.papers.condnet.tables import staircase_rows
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
@@ -185,20 +186,14 @@ show_text(
 # ## Staircases in numbers
 #
 # *Roughness*: the field's magnitude minus the mean of its six neighbours, within the cortex, over its own size. And the
-# ratio of the 99.9th to the 99th percentile, since artefacts are said to live in the highest values.
+# 99th percentile with the ratio of the 99.9th to it, since artefacts are said to live in the highest values.
 
 # %%
 refined = run.make(REFINED).json("refined.json")["heads"]
-rows = []
-for one, fine in zip([entries[0], entries[-1]], [refined[0], refined[-1]], strict=True):
-    row = {"head": one["name"]}
-    row |= {f"roughness, {name}": fine["roughness"][name] for name in ("uniform", "estimated", "blurred", "refined")}
-    row |= {f"tail, {name}": one["fields"][name]["tail_ratio"] for name in ("uniform", "estimated")}
-    rows.append(row)
 show_table(
-    rows,
-    caption="Roughness of |E| in the cortex, also of the refined solution averaged to the same voxels, and the tail of "
-    "|E| in the brain.",
+    [row for place in (0, -1) for row in staircase_rows(entries[place], refined[place])],
+    caption="Roughness of |E| in the cortex, also of the refined solution averaged to the same voxels; 99th percentile "
+    "of |E| in the brain, and the tail beyond it.",
     name="tab-staircase",
 )
 

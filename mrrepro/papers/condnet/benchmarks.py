@@ -117,8 +117,8 @@ def _require_equal_residuals(*timings: Timing) -> None:
             raise RuntimeError(f"a benchmark compares at one residual ({RESIDUAL:g}), but {timing} fell short")
 
 
-def _against_pyamg(voxels: int) -> Measurement:
-    ours, peer = time_multigrid(voxels), time_pyamg(voxels)
+def _against_pyamg(voxels: int, make: str = "ruge_stuben_solver") -> Measurement:
+    ours, peer = time_multigrid(voxels), time_pyamg(voxels, make)
     _require_equal_residuals(ours, peer)
     return Measurement(ours.total, peer.total)
 
@@ -163,6 +163,10 @@ BENCHMARKS = (
     Benchmark(
         "condnet.multigrid_128", "set-up and one right-hand side at 128^3 to 1e-8, against Ruge-Stueben CG", "s",
         lambda: _against_pyamg(128), "pyamg", goal=7.0,
+    ),
+    Benchmark(
+        "condnet.aggregation_128", "set-up and one right-hand side at 128^3 to 1e-8, against smoothed aggregation CG",
+        "s", lambda: _against_pyamg(128, "smoothed_aggregation_solver"), "pyamg", goal=7.0,
     ),
     Benchmark(
         "condnet.multigrid_256", "set-up and one right-hand side at 256^3 to 1e-8, against Ruge-Stueben CG", "s",

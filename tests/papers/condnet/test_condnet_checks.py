@@ -94,12 +94,18 @@ def test_ids_and_limits_are_the_chapters() -> None:
     assert limits["condnet.cole_cole_10kHz"] == 0.005
     assert len(limits) == len(checks.CHECKS) == 13
     assert {b.id for b in BENCHMARKS} == {
-        f"condnet.{name}" for name in ("multigrid_128", "multigrid_256", "multigrid_256_memory", "jacobi_256")
+        f"condnet.{name}"
+        for name in ("multigrid_128", "aggregation_128", "multigrid_256", "multigrid_256_memory", "jacobi_256")
     }
 
 
 def test_contestants_reach_one_residual() -> None:
     pytest.importorskip("pyamg")
-    for timing in (time_multigrid(32), time_pyamg(32), time_jacobi(32)):
+    for timing in (
+        time_multigrid(32),
+        time_pyamg(32),
+        time_pyamg(32, "smoothed_aggregation_solver"),
+        time_jacobi(32),
+    ):
         assert timing.true_residual <= 1.5 * RESIDUAL
         assert timing.iterations > 5

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 
 from mrrepro.cli.main import app
 from mrrepro.networks.condnet import CondNetDesign
+from mrrepro.papers.condnet import own_conductivity
 from mrrepro.papers.condnet.maps import ConductivityNetwork
 from mrrepro.papers.condnet.shipped import ThreeDirections
+from mrrepro.solvers.potential_multigrid import Tolerances
 from mrrepro.training.reduced_precision import save_reduced_network
 
 RUNNER = CliRunner()
@@ -112,7 +114,8 @@ def test_images_that_cannot_be_used_are_refused(tmp_path: Path, images: tuple[Pa
         assert found.exit_code == 2, (path, found.output)
         assert said in " ".join(found.output.split()), (path, found.output)
     found = run("apply", "condnet", full, full, "-o", tmp_path / "s.nii.gz", "--network", network)
-    assert "air" in found.output
+    assert found.exit_code == 2
+    assert "must show air round the head" in " ".join(found.output.split())
     assert not (tmp_path / "s.nii.gz").exists()
 
 
@@ -141,16 +144,31 @@ def test_a_field_with_percentiles_for_each_label(tmp_path: Path, conductor: tupl
 
 def test_what_cannot_be_stimulated_is_refused(tmp_path: Path, conductor: tuple[Path, Path]) -> None:
     sigma, labels = conductor
+    values = nibabel.load(sigma).get_fdata()
+    sheared = affine_of()
+    sheared[0, 1] = 3.0
+    bare = tmp_path / "bare.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), None), bare)
     negative = write(tmp_path / "n.nii.gz", np.where(HEAD, -0.1, 0.0))
     air = write(tmp_path / "air.nii.gz", np.zeros(SHAPE))
     solid = write(tmp_path / "solid.nii.gz", np.ones(SHAPE))
     unknown = write(tmp_path / "l.nii.gz", np.where(HEAD, 77, 0))
     cases = (
         ([negative, "--labels", labels], "negative"),
+        ([write(tmp_path / "nan.nii.gz", np.where(BRAIN, np.nan, values)), "--labels", labels], "finite"),
+        ([write(tmp_path / "inf.nii.gz", np.where(BRAIN, np.inf, values)), "--labels", labels], "finite"),
+        ([write(tmp_path / "four.nii.gz", np.stack([values, values], -1)), "--labels", labels], "shape"),
+        ([write(tmp_path / "two.nii.gz", values[:, :, 15]), "--labels", labels], "3D map"),
+        ([write(tmp_path / "skewed.nii.gz", values, sheared), "--labels", labels], "right angles"),
+        ([write(tmp_path / "long.nii.gz", values, np.diag([6.0, 6.0, 9.0, 1.0])), "--labels", labels], "cubic"),
+        ([bare, "--labels", labels], "no affine"),
         ([air, "--labels", labels], "no head"),
+        ([sigma, "--labels", write(tmp_path / "coarse.nii.gz", np.where(HEAD, 11, 0), affine_of(5.0))], "the grid of"),
+        ([sigma, "--labels", write(tmp_path / "skin.nii.gz", np.where(HEAD, 11, 0))], "brain must hold a voxel"),
+        ([sigma, "--labels", write(tmp_path / "half.nii.gz", np.where(HEAD, 1.5, 0))], "labels of the table"),
         ([solid, "--labels", labels], "air"),
         ([sigma, "--labels", unknown], "labels of the table"),
-        ([sigma, "--labels", labels, "--position", "C33"], "did you mean"),
+        ([sigma, "--labels", labels, "--position", "C33"], "did you mean C3"),
         ([sigma, "--labels", labels, "--gap-mm", "1"], "outside of the head"),
         ([sigma], "--labels"),
         ([sigma, "--scalp-point", "1,2"], "three numbers"),
@@ -160,6 +178,18 @@ def test_what_cannot_be_stimulated_is_refused(tmp_path: Path, conductor: tuple[P
         assert found.exit_code == 2, (arguments, found.output)
         assert said in " ".join(found.output.split()), (arguments, found.output)
     assert not (tmp_path / "e.nii.gz").exists()
+
+
+def test_a_solver_that_falls_short_is_said_and_its_field_not_recommended(
+    tmp_path: Path, conductor: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_conductivity, "Tolerances", lambda residual: Tolerances(residual, max_cycles=2))
+    point = ["--scalp-point", "0,0,90", "--gap-mm", "25"]
+    found = run("simulate", "condnet", "--conductivity", conductor[0], *point, "-o", tmp_path / "e.nii.gz")
+    assert found.exit_code == 0, found.output
+    said = " ".join(found.output.split())
+    assert "Warning: the solver stopped (cycle limit) after 2 cycles" in said
+    assert "do not use the field" in said
 
 
 def test_a_point_of_the_scalp_in_place_of_a_name(tmp_path: Path, conductor: tuple[Path, Path]) -> None:

@@ -1,0 +1,115 @@
+"""Rows of the chapter's tables that take more than a line: medians over seeds, staircases, scanners beside Table IV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mrrepro.papers.condnet.evidence import MAIN_TISSUES, Entry, RecordedSweeps
+from mrrepro.papers.condnet.generality import ROI_TISSUES
+from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS, ScannerVariant
+from mrrepro.papers.condnet.table1 import COLUMN_A
+from mrrepro.simulators.mr_signals import SpinEcho, SpoiledGradientEcho
+
+LIMIT = 15.0
+"""Largest error [%] of a median in CSF, white and grey matter that was to be reached."""
+
+Rows = list[dict[str, Any]]
+
+
+def recorded_medians(sweeps: RecordedSweeps, another_anatomy: bool) -> dict[str, list[float]]:
+    """Median conductivity [S/m] of the tissues of Table V in each recorded test head of one kind; [] where none."""
+    heads = [entry for entry in sweeps.pooled("maps", "maps") if entry["another_anatomy"] is another_anatomy]
+    found: dict[str, list[float]] = {}
+    for tissue in ROI_TISSUES:
+        regions = [entry["conductors"][0]["tissues"].get(tissue) for entry in heads]
+        found[tissue] = [float(region["median"]) for region in regions if region is not None]
+    return found
+
+
+def median_rows(sweeps: RecordedSweeps) -> Rows:
+    """The medians of the recorded test heads and their mean error [%], other anatomies beside warps of the template."""
+    kinds = {"other anatomies": recorded_medians(sweeps, True), "warps": recorded_medians(sweeps, False)}
+    rows: Rows = []
+    for tissue in ROI_TISSUES:
+        row: dict[str, Any] = {"tissue": tissue.replace("_", " "), "trained": COLUMN_A[tissue]}
+        for kind, medians in kinds.items():
+            values = medians[tissue]
+            row[kind] = " ".join(f"{value:.3f}" for value in values) or "no full voxel"
+            row[f"{kind}, error [%]"] = f"{mean_error(values, tissue):+.0f}" if values else ""
+        rows.append(row)
+    return rows
+
+
+def mean_error(medians: Sequence[float], tissue: str) -> float:
+    """Relative error [%] of the mean of medians against the trained value."""
+    return 100.0 * (float(np.mean(medians)) / COLUMN_A[tissue] - 1.0)
+
+
+def median_verdicts(sweeps: RecordedSweeps) -> str:
+    """Which of CSF, white and grey matter lie within the limit on other anatomies, in words."""
+    medians = recorded_medians(sweeps, True)
+    words = []
+    for tissue in MAIN_TISSUES:
+        if not medians[tissue]:
+            return "Nothing is recorded at this scale."
+        error = mean_error(medians[tissue], tissue)
+        verdict = "within" if abs(error) <= LIMIT else "differs"
+        words.append(f"{tissue.replace('_', ' ')} {error:+.0f} % ({verdict})")
+    return f"Of the 15 % that were to be reached, on other anatomies, mean over the recorded seeds: {', '.join(words)}."
+
+
+def staircase_rows(entry: Entry, refined: Entry) -> Rows:
+    """Roughness in the cortex, 99th percentile and tail of |E| in the brain of one head, by each map.
+
+    The refined solution has a roughness alone: its field is averaged to the coarse voxels there.
+    """
+    rows: Rows = []
+    for name, roughness in refined["roughness"].items():
+        field = entry["fields"].get(name, {})
+        percentile = field.get("percentile_99", math.nan)
+        rows.append(
+            {
+                "head": entry["name"],
+                "map": name,
+                "roughness": roughness,
+                "99th percentile [V/m]": f"{percentile:.0f}" if math.isfinite(percentile) else "",
+                "99.9th over 99th": field.get("tail_ratio", ""),
+            }
+        )
+    return rows
+
+
+def sequence_words(sequence: SpoiledGradientEcho | SpinEcho) -> str:
+    """A sequence with its times [ms] and its angle, in words."""
+    times = f"TR {1e3 * sequence.repetition_time:g}, TE {1e3 * sequence.echo_time:g} ms"
+    if isinstance(sequence, SpinEcho):
+        return f"spin echo, {times}"
+    return f"spoiled gradient echo, {times}, {math.degrees(sequence.flip_angle):.0f}°"
+
+
+def scanner_rows(printed: Mapping[str, str]) -> Rows:
+    """The scanners simulated here beside those of Table IV.
+
+    Parameters
+    ----------
+    printed : mapping
+        What Table IV has of each scan, in the order of `VARIANTS`: subject to its entry in words.
+    """
+    subjects = [("", "not stated"), *printed.items()]
+    return [_scanner_row(variant, *paper) for variant, paper in zip((TRAINED, *VARIANTS), subjects, strict=True)]
+
+
+def _scanner_row(variant: ScannerVariant, subject: str, printed: str) -> dict[str, Any]:
+    slices = f"{1e3 * variant.slice_thickness:g} mm" if variant.slice_thickness else "isotropic"
+    return {
+        "simulated": variant.name.split(":")[0],
+        "field [T]": f"{variant.field:g}",
+        "T1-weighted": sequence_words(variant.t1_weighted),
+        "T2-weighted": sequence_words(variant.t2_weighted),
+        "slices": slices,
+        "Table IV": f"{subject}: {printed}" if subject else printed,
+    }
