@@ -140,7 +140,10 @@ def made_up(generator):
     numbers = {f"test_{name}": table() for name in [*names, "rise_sinus"]}
     numbers |= {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")}
     numbers |= {"seen_found_0.3": table(), "test_sinus_enhances": [[0, 1, 1, 0]] * 3}
-    numbers |= {"labelled_tumor_score": table(), "labelled_enhances": [[0, 1] * 2] * 3}
+    numbers |= {
+        "labelled_tumor_score": generator.uniform(size=(3, 40)).tolist(),
+        "labelled_enhances": [[0, 1] * 20] * 3,
+    }
     keys = ("test_amplitude", "test_dice", "test_voxel_auc")
     return numbers | {"summary": [{key: generator.uniform() for key in keys} for _ in SEEDS]}
 
