@@ -106,8 +106,8 @@ show(
     alt="Two renderings of the same head from the front left with the front left upper quarter cut away: skin, "
     "skull, "
     "bright fluid and folded brain in the cut, crisp with uniform tissues and softer with the network's.",
-    caption="The head with a quarter cut away, in the colours of [the slices](#fig-maps) (the counterpart of the paper's "
-    "Fig. 5).",
+    caption="The head with a quarter cut away, in the colours of [the slices](#fig-maps) (the counterpart of the "
+    "paper's Fig. 5).",
     name="fig-rendering",
 )
 

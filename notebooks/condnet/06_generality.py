@@ -162,8 +162,8 @@ show(
     alt="Boxes of image brightness and of estimated conductivity by tissue for four scanners. Brightness differs by "
     "scanner; the conductivity's boxes lie close together, on a logarithmic axis, and those of fat and cortical bone "
     "above the bars of their trained values.",
-    caption="Brightness and estimated conductivity by tissue and scanner; black bars: trained values (the counterpart of "
-    "the paper's Fig. 13).",
+    caption="Brightness and estimated conductivity by tissue and scanner; black bars: trained values (the counterpart "
+    "of the paper's Fig. 13).",
     name="fig-table5",
 )
 
