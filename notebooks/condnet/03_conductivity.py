@@ -60,7 +60,7 @@ from mrrepro.papers.condnet.evidence import MAIN_TISSUES, RecordedSweeps, errors
 from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.table1 import COLUMN_A, COLUMN_B
-from mrrepro.papers.condnet.tables import median_rows, median_verdicts, recorded_medians
+from mrrepro.papers.condnet.tables import in_words, median_rows, median_verdicts, recorded_medians
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
@@ -72,7 +72,8 @@ made = run.make(MAPS)
 scores, maps = made.json("maps.json")["heads"], read_maps(made)
 heads = read_heads(run.artifacts[HEADS.name], "testing")
 head, estimate, uniform = heads[-1], maps[-1][0], heads[-1].uniform(COLUMN_A)
-voxel_mm, at = 1e3 * head.voxel_size, plots.middle_of(head.brain)
+voxel_mm = 1e3 * head.voxel_size
+at = plots.beside_middle(head.brain, voxel_mm)
 
 # %% [markdown]
 # ## From slices to a volume
@@ -105,7 +106,8 @@ show(
     alt="Two renderings of the same head from the front left with the front left upper quarter cut away: skin, "
     "skull, "
     "bright fluid and folded brain in the cut, crisp with uniform tissues and softer with the network's.",
-    caption="The head with a quarter cut away (the counterpart of the paper's Fig. 5).",
+    caption="The head with a quarter cut away, in the colours of [the slices](#fig-maps) (the counterpart of the "
+    "paper's Fig. 5).",
     name="fig-rendering",
 )
 
@@ -129,7 +131,7 @@ for column, (title, line) in enumerate(lines.items()):
     axes[0, column].set_title(title, fontsize=9)
     axes[1, column].set_xlabel("place [mm]")
 axes[0, 0].set_ylabel("σ [S/m]")
-axes[1, 0].set_ylabel("σ, magnified")
+axes[1, 0].set_ylabel("σ [S/m], magnified")
 axes[0, 0].legend(fontsize=8)
 show(
     figure,
@@ -189,9 +191,8 @@ for panel, chosen in zip(axes, (high, [t for t in tissues if t not in high]), st
     panel.set_ylim(0, None)
 show(
     figure,
-    alt="Boxes of the estimated conductivity for each tissue with a dot at the trained value; brain tissues "
-    "lie close to "
-    "their dots, thin or dark ones spread more.",
+    alt="Boxes of the estimated conductivity for each tissue with a dot at the trained value. At demo scale fluid and "
+    "white matter meet their dots; blood, cortical bone and fat lie above theirs, muscle and skin below.",
     caption="Quartiles, median and standard deviation in regions of one tissue; dots: trained values (the "
     "counterpart of "
     "the paper's Fig. 8).",
@@ -200,7 +201,7 @@ show(
 
 # %%
 worst = median_error(scores[-1])
-names = ", ".join(t.replace("_", " ") for t in MAIN_TISSUES)
+names = ", ".join(in_words(t) for t in MAIN_TISSUES)
 show_text(
     f"Over {names} the largest error of a median in {head.name} is {worst:.1f} %: "
     + ("within" if worst <= 15 else "beyond")
@@ -222,14 +223,14 @@ show_table(
 
 # %%
 show_text(median_verdicts(recorded))
-bone, fat = (recorded_medians(recorded, True)[tissue] for tissue in ("bone_cortical", "fat"))
+bone, fat, skin = (recorded_medians(recorded, True)[tissue] for tissue in ("bone_cortical", "fat", "skin"))
 if bone:
     show_text(
-        f"Cortical bone comes out at {np.mean(bone) / COLUMN_A['bone_cortical']:.1f} times and fat at "
-        f"{np.mean(fat) / COLUMN_A['fat']:.1f} times the trained value. Both lie at the low end of a range that fluid "
-        "sets, in thin layers whose neighbours conduct more, and what the networks cannot tell apart they average: "
-        "such an error only goes up. The paper's own [Table V](06_generality.ipynb) has bone too high as well. Few "
-        "voxels of this size are full of skin: its median says little."
+        f"Cortical bone comes out at {np.mean(bone) / COLUMN_A['bone_cortical']:.1f} times the trained value, fat at "
+        f"{np.mean(fat) / COLUMN_A['fat']:.1f} and skin at {np.mean(skin) / COLUMN_A['skin']:.1f} times. What the "
+        "networks cannot tell apart they average: bone and fat are thin layers of low conductivity between neighbours "
+        "that conduct more, and skin lies next to air. The paper's own [Table V](06_generality.ipynb) has bone too "
+        "high and skin too low as well. In drawn heads few voxels of this size are full of skin."
     )
 
 # %% [markdown]

@@ -58,7 +58,7 @@ from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, read_fields, site_on
-from mrrepro.papers.condnet.tables import staircase_rows
+from mrrepro.papers.condnet.tables import nearer_words, refined_rows, staircase_rows
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
@@ -207,14 +207,21 @@ show_table(
 # map, the uniform map blurred, and the network's.
 
 # %%
-rows = []
-for fine in refined:
-    row = {"head": fine["name"]}
-    row |= {name: fine["errors"][name]["cortex"]["relative_l2"] for name in ("uniform", "blurred", "estimated")}
-    row["between the maps"] = fine["between_maps"]["relative_l2"]
-    rows.append(row)
-show_table(rows, caption="Relative L2 error of the field in the cortex against the refined solution; last: between "
-           "estimated and uniform map in the brain.", name="tab-refined")  # fmt: skip
+show_table(
+    refined_rows(refined),
+    caption="Relative L2 error of the field in the cortex against the refined solution; last: between estimated and "
+    "uniform map in the brain.",
+    name="tab-refined",
+)
+
+# %%
+fine = sweeps.pooled("refined", "refined")
+show_table(
+    refined_rows(fine) or [{"head": "nothing is recorded at this scale"}],
+    caption="The same for the test heads of all recorded seeds (recorded at `demo`).",
+    name="tab-refined-recorded",
+)
+show_text(nearer_words(fine))
 
 # %%
 alone = refined[0]["solver_alone"]

@@ -17,6 +17,9 @@ CONDUCTIVITY_LABEL, FIELD_LABEL = "σ [S/m]", "|E| [V/m]"
 LARGEST_SHOWN = 2.0
 """Upper end of the colours of a conductivity [S/m]; they are spaced by its square root."""
 
+BESIDE_MM = 14.0
+"""From the midline to the sagittal slices shown [mm]."""
+
 Volume = Float[np.ndarray, "x y z"]
 
 
@@ -135,6 +138,12 @@ def middle_of(mask: Bool[np.ndarray, "x y z"]) -> tuple[int, int, int]:
     """Voxel at the centre of a mask."""
     x, y, z = (round(float(index.mean())) for index in np.nonzero(mask))
     return x, y, z
+
+
+def beside_middle(mask: Bool[np.ndarray, "x y z"], voxel_mm: float) -> tuple[int, int, int]:
+    """Voxel to the left of a brain's centre: a sagittal slice through the centre shows the fissure alone."""
+    x, y, z = middle_of(mask)
+    return max(0, x - round(BESIDE_MM / voxel_mm)), y, z
 
 
 def by_voxel(entries: Sequence[Mapping[str, Any]], what: str, value: str) -> list[dict[str, Any]]:

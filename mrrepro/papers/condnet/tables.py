@@ -20,6 +20,11 @@ LIMIT = 15.0
 Rows = list[dict[str, Any]]
 
 
+def in_words(tissue: str) -> str:
+    """A tissue's name as prose has it."""
+    return "CSF" if tissue == "csf" else tissue.replace("_", " ")
+
+
 def recorded_medians(sweeps: RecordedSweeps, another_anatomy: bool) -> dict[str, list[float]]:
     """Median conductivity [S/m] of the tissues of Table V in each recorded test head of one kind; [] where none."""
     heads = [entry for entry in sweeps.pooled("maps", "maps") if entry["another_anatomy"] is another_anatomy]
@@ -35,7 +40,7 @@ def median_rows(sweeps: RecordedSweeps) -> Rows:
     kinds = {"other anatomies": recorded_medians(sweeps, True), "warps": recorded_medians(sweeps, False)}
     rows: Rows = []
     for tissue in ROI_TISSUES:
-        row: dict[str, Any] = {"tissue": tissue.replace("_", " "), "trained": COLUMN_A[tissue]}
+        row: dict[str, Any] = {"tissue": in_words(tissue), "trained": COLUMN_A[tissue]}
         for kind, medians in kinds.items():
             values = medians[tissue]
             row[kind] = " ".join(f"{value:.3f}" for value in values) or "no full voxel"
@@ -58,7 +63,7 @@ def median_verdicts(sweeps: RecordedSweeps) -> str:
             return "Nothing is recorded at this scale."
         error = mean_error(medians[tissue], tissue)
         verdict = "within" if abs(error) <= LIMIT else "differs"
-        words.append(f"{tissue.replace('_', ' ')} {error:+.0f} % ({verdict})")
+        words.append(f"{in_words(tissue)} {error:+.0f} % ({verdict})")
     return f"Of the 15 % that were to be reached, on other anatomies, mean over the recorded seeds: {', '.join(words)}."
 
 
@@ -81,6 +86,35 @@ def staircase_rows(entry: Entry, refined: Entry) -> Rows:
             }
         )
     return rows
+
+
+def refined_rows(heads: Sequence[Entry]) -> Rows:
+    """Errors of each map's field in the cortex against the refined solution, head by head."""
+    rows: Rows = []
+    for entry in heads:
+        row = {"head": entry["name"], "another anatomy": "yes" if entry["another_anatomy"] else "no"}
+        row |= {name: _refined_error(entry, name) for name in ("uniform", "blurred", "estimated")}
+        rows.append(row | {"between the maps": entry["between_maps"]["relative_l2"]})
+    return rows
+
+
+def nearer_words(heads: Sequence[Entry]) -> str:
+    """On which kind of head the estimated map's field is nearer to the refined solution than the uniform one's."""
+    words = []
+    for kind, name in ((True, "other anatomies"), (False, "warps of the template")):
+        chosen = [entry for entry in heads if entry["another_anatomy"] is kind]
+        if not chosen:
+            return "Nothing is recorded at this scale for both kinds of head."
+        estimated, uniform = (
+            float(np.mean([_refined_error(entry, which) for entry in chosen])) for which in ("estimated", "uniform")
+        )
+        side = "nearer to" if estimated < uniform else "further from"
+        words.append(f"on {name} {side} it than the uniform map's ({estimated:.3f} against {uniform:.3f})")
+    return f"The estimated map's field is, by the mean error against the refined solution, {' and '.join(words)}."
+
+
+def _refined_error(entry: Entry, name: str) -> float:
+    return float(entry["errors"][name]["cortex"]["relative_l2"])
 
 
 def sequence_words(sequence: SpoiledGradientEcho | SpinEcho) -> str:
