@@ -207,12 +207,13 @@ if control in claims:
 # The law has two numbers, and its optimum runs from nothing to all: under L1 it is zero for every $q$ up to one half
 # and then jumps, under L2 it rises evenly. A network that estimates must follow the one or the other, whatever the
 # law; one that fails for want of capacity would keep little everywhere. Five laws, both losses in the tumor alone,
-# three seeds of each:
+# three seeds of each. One of them is no test of L1: where nothing is seen and all leaks ($d' = 0$, $q = 1$), a voxel
+# enhances with $p = 1/2$, and under L1 any rise costs the same.
 
 # %% tags=["hide-input"]
 rows = amplitudes(sweeps)
 curves = {}
-for cell, loss in (("visible", "l1t"), ("visible", "l2t"), ("usual", "l1t"), ("usual", "l2t")):
+for cell, loss in (("visible", "l2t"), ("visible", "l1t"), ("usual", "l2t"), ("usual", "l1t")):
     if sweeps.seeds(f"{cell}_{loss}"):
         curves[f"{loss.upper()}, {cell}"] = sweeps.kept_in_training(f"{cell}_{loss}")
 if rows:
