@@ -64,10 +64,9 @@ from mrrepro.papers.condnet.tables import in_words, median_rows, median_verdicts
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("condnet", "03_conductivity", CondNetSettings, globals())
 recorded = RecordedSweeps("demo")
-
-# %%
 made = run.make(MAPS)
 scores, maps = made.json("maps.json")["heads"], read_maps(made)
 heads = read_heads(run.artifacts[HEADS.name], "testing")
