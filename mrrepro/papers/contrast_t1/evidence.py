@@ -71,5 +71,6 @@ def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[st
                     n_cases=values.shape[1],
                     seeds=seeds,
                     by=MAKERS,
+                    recorded=sweeps.runs(variant),
                     basis="simulated",
                 )
