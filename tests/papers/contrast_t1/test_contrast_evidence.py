@@ -165,7 +165,7 @@ def test_every_claim_is_decided_once_all_is_recorded(tmp_path):
     assert set(found) == set(evidence.CLAIMS)
     for name, each in found.items():
         assert each.statistic.low <= each.statistic.value <= each.statistic.high, name
-        assert each.n_cases in (4, 298), name
+        assert each.n_cases in (4, 40, 298), name
 
 
 def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
