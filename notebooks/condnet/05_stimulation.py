@@ -266,8 +266,9 @@ for row, gap in enumerate(sweep["gaps_mm"]):
         axes[1].plot(angles, np.array(sweep["strengths"])[conductor, row], line, color=f"C{row}", label=label)
 axes[0].set(xlabel="angle of the coil [degrees]", ylabel="shift by the map [mm]")
 axes[1].set(xlabel="angle of the coil [degrees]", ylabel="99th percentile of |E| [V/m]")
+axes[1].set_ylim(0, None)
 for panel in axes:
-    panel.legend(fontsize=7)
+    panel.legend(fontsize=7, loc="lower left")
 show(
     figure,
     alt="Left: the shift of the hot spot between the two maps over the coil's angle for each gap. Right: the "
