@@ -78,7 +78,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if page.stem not in ("rerun", "references", "parameters"):
             page.unlink()
     rerun = (folder / "book" / "rerun.md").read_text()
-    (folder / "book" / "rerun.md").write_text(re.sub(r"\[([^\]]*)\]\((?:scorecard|deviations)\.md\)", r"\1", rerun))
+    absent = r"\[([^\]]*)\]\((?:scorecard|deviations|paper_scale)\.md\)"
+    (folder / "book" / "rerun.md").write_text(re.sub(absent, r"\1", rerun))
     shutil.copy(ROOT / "_config.yml", folder)
     (folder / "_toc.yml").write_text(TOC)
     (folder / "book" / "introduction.md").write_text(INTRODUCTION)
