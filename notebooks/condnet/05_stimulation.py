@@ -178,8 +178,8 @@ air = float(np.mean([global_error(one, "head_with_air") for one in entries]))
 show_text(
     "A field that is wrong by half in the brain (relative L2 of one half, made from two directions of the "
     "coil) has a global "
-    f"error of {half:.2f} % there. The paper's whole head has less than both of its parts, which a mean cannot; "
-    "with the "
+    f"error of {half:.2f} % there. The paper's whole head has less than both of its parts: the mean error of a whole "
+    "lies between those of its parts, and only the larger maximum that it is divided by could lower it. With the "
     f"air of the box ours falls to {air:.2f} %, so air was probably counted."
 )
 
