@@ -139,6 +139,9 @@ def _write_bands(receipts: list[Path], command: str | None) -> None:
         for scale, made in make_bands(own, shlex.join(said.split()) if command else said).items():
             write_bands(ledger_of.folder, scale, made)
             typer.echo(f"{paper}, {scale}: {len(made)} bands from seeds {', '.join(map(str, seeds))}")
+            values = {record.id for receipt in own if receipt.scale == scale for record in receipt.records}
+            for id in sorted(values - {band.id for band in made}):
+                typer.echo(f"{id} has no band: too few of the seeds give it a value at this scale")
 
 
 @app.command()

@@ -29,6 +29,9 @@ LEVEL = 0.99
 FLOOR = 1e-3
 """Half width that a band has at least, as a share of its mean."""
 
+LEAST = 3
+"""Seeds that a band is computed from, at least."""
+
 
 @dataclass(frozen=True)
 class Band:
@@ -60,8 +63,10 @@ class Band:
 
 def band_of(id: str, values: Sequence[float | str | None], seeds: Sequence[int], commit: str, command: str) -> Band:
     """Compute the band of one id from its values over seeds."""
-    if len(set(seeds)) != len(values) or len(values) < 3:
-        raise LedgerError(f"{id}: a band needs runs of at least 3 different seeds, but there are {sorted(set(seeds))}.")
+    if len(set(seeds)) != len(values) or len(values) < LEAST:
+        raise LedgerError(
+            f"{id}: a band needs runs of at least {LEAST} different seeds, but there are {sorted(set(seeds))}."
+        )
     numbers = [float(value) for value in values if isinstance(value, int | float)]
     if len(numbers) != len(values):
         texts = set(values)
@@ -78,7 +83,7 @@ def band_of(id: str, values: Sequence[float | str | None], seeds: Sequence[int],
 
 
 def make_bands(receipts: Iterable[Receipt], command: str) -> dict[str, list[Band]]:
-    """Compute bands, by scale, from the receipts of runs over seeds.
+    """Compute bands, by scale, from the receipts of runs over seeds; a value that under three of them gave has none.
 
     Parameters
     ----------
@@ -90,11 +95,13 @@ def make_bands(receipts: Iterable[Receipt], command: str) -> dict[str, list[Band
     from mrrepro.runs.receipts import measured
 
     found: dict[tuple[str, str], dict[int, Record]] = {}
+    runs: dict[str, set[int]] = {}
     for receipt in receipts:
         if receipt.document["parameters"].get("overrides"):
             raise LedgerError(f"{receipt.path} is of a run with overrides; bands are for the scale as it is.")
         if receipt.data != "simulated":
             raise LedgerError(f"{receipt.path} is of a run on {receipt.data}; bands are for the default data.")
+        runs.setdefault(receipt.scale, set()).add(receipt.seed)
         for record in receipt.records:
             values = found.setdefault((receipt.scale, record.id), {})
             if receipt.seed in values:
@@ -103,6 +110,8 @@ def make_bands(receipts: Iterable[Receipt], command: str) -> dict[str, list[Band
     bands: dict[str, list[Band]] = {}
     for (scale, id), values in found.items():
         seeds = sorted(values)
+        if len(seeds) < LEAST <= len(runs[scale]):
+            continue
         records = [values[seed] for seed in seeds]
         if len({record.code_digest for record in records}) != 1:
             commits = ", ".join(sorted({record.commit for record in records}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -214,6 +214,17 @@ def test_runs_with_overrides_or_of_other_code_make_no_bands(run_notebook, packag
     receipts.append(read_receipt(run_notebook(seed=2)[1].path))
     with pytest.raises(LedgerError, match="made by different code"):
         make_bands(receipts, "c")
+
+
+def test_a_value_that_few_seeds_give_has_no_band(run_notebook):
+    receipts = [read_receipt(run_notebook(seed=seed)[1].path) for seed in (0, 1, 2)]
+    always, rarely = sorted(record.id for record in receipts[0].records)[:2]
+    rare = [replace(each, records=tuple(r for r in each.records if r.id != rarely)) for each in receipts[1:]]
+    banded = {band.id for band in make_bands([receipts[0], *rare], "c")["smoke"]}
+    assert always in banded
+    assert rarely not in banded
+    with pytest.raises(LedgerError, match="at least 3 different seeds"):
+        make_bands(receipts[:2], "c")
 
 
 def test_receipts_of_a_run_go_where_the_variable_says(run_notebook, monkeypatch, tmp_path):

@@ -154,6 +154,14 @@ def test_corrections_may_stand_for_all_below(tmp_path):
     assert read_corrections(tmp_path / "none.csv", []) == ()
 
 
+NOT_AT_SMOKE = {"condnet.discussion.lens"} | {
+    f"condnet.table5.{scan}.{tissue}"
+    for scan in ("tcga_02_0006", "tcga_14_1794", "tcga_19_0963")
+    for tissue in ("bone_cortical", "csf", "fat", "gm", "mucous_tissue", "skin")
+}
+"""Most heads of 8 mm have no lens, and no voxel that lies wholly inside of these tissues."""
+
+
 @pytest.mark.parametrize("paper", [paper for paper, folder in ledger_folders().items() if (folder / "bands").is_dir()])
 def test_every_recorded_value_of_the_demo_lies_in_its_band(ledgers, paper):
     ledger = ledgers[paper]
@@ -163,4 +171,4 @@ def test_every_recorded_value_of_the_demo_lies_in_its_band(ledgers, paper):
     assert [id for id, record in records.items() if not demo[id].holds(measured(record))] == []
     assert all(len(band.seeds) >= 3 for band in demo.values())
     assert all(len(band.seeds) >= 5 for band in smoke.values())
-    assert smoke.keys() >= records.keys()
+    assert records.keys() - smoke.keys() <= NOT_AT_SMOKE
