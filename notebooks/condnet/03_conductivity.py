@@ -40,7 +40,7 @@ if importlib.util.find_spec("mrrepro") is None:
 # head's conductivity cannot be seen here. [The page on stimulation](05_stimulation.ipynb) asks whether its field is.
 #
 # At `demo` the networks see four heads a few times, where the paper's see ten heads fifty times. How near the medians
-# come, and what stays far off, is [in the table of medians](#tab-medians), from recorded runs.
+# come, and what stays far off, stands in the table of medians below, from recorded runs.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper

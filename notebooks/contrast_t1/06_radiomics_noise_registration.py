@@ -216,7 +216,7 @@ if real:
             alt="One slice of a real patient: T1, FLAIR, the true and the synthetic post-contrast image and the rise "
             "over T1 in both. The synthetic image is blurred and brightens the outlined lesion as a whole.",
             caption=f"{made.patient.words}: real images and the synthetic one. Red: the public segmentation.",
-            name=f"fig-real-{made.patient.data_set.replace('_', '-')}",
+            name=f"fig-real-patient-{made.patient.data_set.replace('_', '-')}",
         )
 
 # %%
