@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,20 +76,33 @@ def time_multigrid(voxels: int) -> Timing:
     return Timing(setup, solve, result.cycles, result.true_residual)
 
 
+DRAWS = 10
+"""Hierarchies of pyamg that are tried at most, where its random estimates make the solution break down."""
+
+
 def time_pyamg(voxels: int, make: str = "ruge_stuben_solver") -> Timing:
-    """A pyamg hierarchy with conjugate gradients; the matrix is given and its assembly is not counted."""
+    """A pyamg hierarchy with conjugate gradients; the matrix is given and its assembly is not counted.
+
+    Smoothed aggregation estimates spectral radii from random vectors, and on this singular matrix its conjugate
+    gradients break down for some of them: the first of `DRAWS` draws that reaches the residual is timed.
+    """
     import pyamg
 
     system = build_system(*head_like(voxels))
     matrix, nodes = sparse_operator(system)
     b = uniform_field_source(system).ravel()[nodes]
     del system
-    start = time.perf_counter()
-    hierarchy = getattr(pyamg, make)(matrix, coarse_solver="pinv")
-    setup = time.perf_counter() - start
-    history: list[float] = []
-    solve, x = _fastest(lambda: hierarchy.solve(b, tol=RESIDUAL, accel="cg", maxiter=300, residuals=history))
-    return Timing(setup, solve, len(history) - 1, float(np.linalg.norm(b - matrix @ x) / np.linalg.norm(b)))
+    for draw in range(DRAWS):
+        np.random.seed(draw)  # noqa: NPY002  pyamg draws from numpy's global generator
+        start = time.perf_counter()
+        hierarchy = getattr(pyamg, make)(matrix, coarse_solver="pinv")
+        setup = time.perf_counter() - start
+        history: list[float] = []
+        solve, x = _fastest(partial(hierarchy.solve, b, tol=RESIDUAL, accel="cg", maxiter=300, residuals=history))
+        found = Timing(setup, solve, len(history) - 1, float(np.linalg.norm(b - matrix @ x) / np.linalg.norm(b)))
+        if found.true_residual <= 1.5 * RESIDUAL:
+            break
+    return found
 
 
 def time_jacobi(voxels: int) -> Timing:
