@@ -57,6 +57,21 @@ class RecordedRuns:
         """One recorded document or array of a stage, for each seed."""
         return [run["numbers"][f"{self.paper}/{stage}"][name] for run in self.runs(variant)]
 
+    def made(self, *variants: str) -> str:
+        """Say at which scale and over how many seeds variants are recorded, the fewest of several."""
+        return f"(recorded at {self.scale}, {min(len(self.seeds(variant)) for variant in variants)} seeds)."
+
+    def effects(self, words: Mapping[str, tuple[Sequence[str], Callable[[Any], str]]]) -> dict[str, str]:
+        """Return the effect of each measured deviation in words, by the last part of its id.
+
+        Parameters
+        ----------
+        words : mapping
+            The part of the id to the variants that the effect needs, and a function from these runs to the words. An
+            effect is left out unless all its variants are recorded.
+        """
+        return {name: build(self) for name, (variants, build) in words.items() if all(map(self.seeds, variants))}
+
 
 Builder = Callable[[Any], tuple[Statistic, int]]
 

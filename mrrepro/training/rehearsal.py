@@ -159,7 +159,7 @@ def _train(
     torch.manual_seed(0)
     task = work.task(settings)
     plan: TrainingPlan = replace(
-        task.plan,  # type: ignore[attr-defined]
+        task.plan,
         steps=steps,
         report_every=1,
         validate_every=None,

@@ -11,13 +11,22 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from mrrepro.networks.network_size import count_weights
+from mrrepro.training.plan import TrainingPlan
 from mrrepro.training.tasks import Task
+
+
+class PlannedTask(Task, Protocol):
+    """A task that carries the plan of its training."""
+
+    @property
+    def plan(self) -> TrainingPlan: ...  # noqa: D102
+
 
 _CACHED = type(functools.lru_cache(lambda: None))
 
@@ -38,7 +47,7 @@ class TrainingWork:
     stages : tuple of str
         Names of the stages that train so, each once with its own data.
     task : callable
-        From the chapter's settings to a freshly made `Task`.
+        From the chapter's settings to a freshly made `PlannedTask`.
     batches : callable
         From settings and device to a function from a number to a batch on that device, with the values and the
         expense that the stage's own batches have, or made from random values where the stage reads them from a disk.
@@ -59,7 +68,7 @@ class TrainingWork:
     id: str
     quantity: str
     stages: tuple[str, ...]
-    task: Callable[[Any], Task]
+    task: Callable[[Any], PlannedTask]
     batches: Callable[[Any, str], Callable[[int], Any]]
     steps: Callable[[Any], int]
     changes: Mapping[str, Any] = field(default_factory=dict)

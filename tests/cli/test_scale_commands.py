@@ -79,7 +79,7 @@ def test_wrong_usage_is_one_line(arguments, message, mrrepro_command, monkeypatc
     import torch
 
     if torch.cuda.is_available() and "cuda" in arguments:
-        pytest.skip("there is a GPU")
+        pytest.skip("the error is that of a machine without a GPU, and this one has one")
     monkeypatch.chdir(tmp_path)
     code, _, err = mrrepro_command(*arguments)
     assert code == 2

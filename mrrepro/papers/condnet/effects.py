@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,22 +22,19 @@ from mrrepro.runs.deviations import write_effects
 
 def effects(runs: RecordedSweeps) -> dict[str, str]:
     """Effect of each measured deviation whose runs are recorded, by the last part of its id."""
-    needed: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], str]]] = {
-        "start": (("headline", "drawn_start"), _start),
-        "learning_rate": (("headline", "default_rate"), _rate),
-        "heads": (("headline", "one_head", "six_heads"), _heads),
-        "neck": (("neck",), _neck),
-        "coil_gap": (("headline", "wider_gap"), _gap),
-        "coil_orientation": (("headline", "turned_coil"), _orientation),
-        "air_of_estimates": (("headline", "thinner_air"), _air),
-        "ge_air": (("headline",), _ge_air),
-        "ge_maximum": (("headline",), _ge_maximum),
-    }
-    return {name: build(runs) for name, (variants, build) in needed.items() if all(map(runs.seeds, variants))}
-
-
-def _made(runs: RecordedSweeps, variant: str) -> str:
-    return f"(recorded at {runs.scale}, {len(runs.seeds(variant))} seeds)."
+    return runs.effects(
+        {
+            "start": (("headline", "drawn_start"), _start),
+            "learning_rate": (("headline", "default_rate"), _rate),
+            "heads": (("headline", "one_head", "six_heads"), _heads),
+            "neck": (("neck",), _neck),
+            "coil_gap": (("headline", "wider_gap"), _gap),
+            "coil_orientation": (("headline", "turned_coil"), _orientation),
+            "air_of_estimates": (("headline", "thinner_air"), _air),
+            "ge_air": (("headline",), _ge_air),
+            "ge_maximum": (("headline",), _ge_maximum),
+        }
+    )
 
 
 def _mean(values: Sequence[float], digits: int = 2) -> str:
@@ -60,7 +57,7 @@ def _start(runs: RecordedSweeps) -> str:
     return (
         "Validation loss of the axial network above the least possible "
         f"{_axial_loss(runs, 'headline')} nat from the mean, {_axial_loss(runs, 'drawn_start')} by torch's rule "
-        f"{_made(runs, 'drawn_start')}"
+        f"{runs.made('drawn_start')}"
     )
 
 
@@ -68,7 +65,7 @@ def _rate(runs: RecordedSweeps) -> str:
     return (
         "Validation loss of the axial network above the least possible "
         f"{_axial_loss(runs, 'headline')} nat with the demo's rate, {_axial_loss(runs, 'default_rate')} with the "
-        f"optimiser's default at the same number of steps {_made(runs, 'default_rate')}"
+        f"optimiser's default at the same number of steps {runs.made('default_rate')}"
     )
 
 
@@ -76,7 +73,7 @@ def _heads(runs: RecordedSweeps) -> str:
     one, four, six = (_mean(errors_of(runs, variant), 3) for variant in ("one_head", "headline", "six_heads"))
     return (
         f"Relative L2 error on the test heads {one} after training on one head, {four} on four, {six} on six, at the "
-        f"same number of steps {_made(runs, 'six_heads')}"
+        f"same number of steps {runs.made('six_heads')}"
     )
 
 
@@ -84,7 +81,7 @@ def _neck(runs: RecordedSweeps) -> str:
     ratios = [where_no_image(entry) for entry in runs.pooled("maps", "maps", "neck") if "neck" in entry]
     return (
         f"Relative L2 error of the conductivity where no image is {_mean(ratios)} times that elsewhere "
-        f"{_made(runs, 'neck')}"
+        f"{runs.made('neck')}"
     )
 
 
@@ -95,34 +92,34 @@ def _in_brain(runs: RecordedSweeps, variant: str) -> str:
 def _gap(runs: RecordedSweeps) -> str:
     return (
         f"GE in the brain (relative L2) {_in_brain(runs, 'headline')} at the chapter's gap, "
-        f"{_in_brain(runs, 'wider_gap')} at twice that {_made(runs, 'wider_gap')}"
+        f"{_in_brain(runs, 'wider_gap')} at twice that {runs.made('wider_gap')}"
     )
 
 
 def _orientation(runs: RecordedSweeps) -> str:
     return (
         f"GE in the brain (relative L2) {_in_brain(runs, 'headline')} at the chapter's angle, "
-        f"{_in_brain(runs, 'turned_coil')} turned by a right angle {_made(runs, 'turned_coil')}"
+        f"{_in_brain(runs, 'turned_coil')} turned by a right angle {runs.made('turned_coil')}"
     )
 
 
 def _air(runs: RecordedSweeps) -> str:
     return (
         f"GE outside the brain {_ge(runs, 'non_brain')}, {_ge(runs, 'non_brain', 'thinner_air')} with a tenth of the "
-        f"bound {_made(runs, 'thinner_air')}"
+        f"bound {runs.made('thinner_air')}"
     )
 
 
 def _ge_air(runs: RecordedSweeps) -> str:
     return (
         f"GE of the head {_ge(runs, 'head')} without air, {_ge(runs, 'head_with_air')} with that of a box of 256 mm "
-        f"{_made(runs, 'headline')}"
+        f"{runs.made('headline')}"
     )
 
 
 def _ge_maximum(runs: RecordedSweeps) -> str:
     knob, brain = (f"{_ge(runs, region)} and {_l2(runs, region)}" for region in ("motor_area", "brain"))
-    return f"GE and relative L2 in the hand knob {knob}, in the brain {brain} {_made(runs, 'headline')}"
+    return f"GE and relative L2 in the hand knob {knob}, in the brain {brain} {runs.made('headline')}"
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def head_in_uniform_fields(voxels: int) -> tuple[PotentialSystem, np.ndarray[Any
     """The system of a head-like conductor, and its sources in uniform fields that change along x, y and z."""
     system, sources = build_system(*head_like(voxels)), []
     for axis in np.eye(3):
-        integrals = edge_line_integrals(system, lambda points, a=axis: 0.5 * np.cross(a, points))  # type: ignore[misc]
+        integrals = edge_line_integrals(system, partial(np.cross, 0.5 * axis))
         sources.append(induced_source(system, integrals))
     return system, np.stack(sources)
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,26 +16,23 @@ from mrrepro.runs.deviations import write_effects
 
 def effects(runs: RecordedSweeps) -> dict[str, str]:
     """Effect of each measured deviation whose runs are recorded, by the last part of its id."""
-    needed: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], str]]] = {
-        "set_after_trials": (("radiomics",), _set_after_trials),
-        "label": (("radiomics",), _label),
-        "appearance": (("visible",), _appearance),
-        "core_contrast": (("near_l1b", "near_l2b"), _core_contrast),
-        "near_optimum": (("l1b", "near_l1b", "l2b", "near_l2b"), _near_optimum),
-        "mix_third_term": (("headline", "mix_tumor"), _third_term),
-        "mix_weights": (("headline", "mix_light", "mix_heavy"), _weights),
-        "adversarial": (("headline", "mix_gan"), _adversarial),
-        "occurrence": (("headline", "where"), _occurrence),
-        "patch_scores": (("model1", "patch64"), _patches),
-        "start": (("model1", "model1_he"), _start),
-        "base_filters": (("model0", "l1b"), _filters),
-        "registration": (("l1b", "registered"), _registration),
-    }
-    return {name: build(runs) for name, (variants, build) in needed.items() if all(map(runs.seeds, variants))}
-
-
-def _made(runs: RecordedSweeps, *variants: str) -> str:
-    return f"(recorded at {runs.scale}, {min(len(runs.seeds(variant)) for variant in variants)} seeds)."
+    return runs.effects(
+        {
+            "set_after_trials": (("radiomics",), _set_after_trials),
+            "label": (("radiomics",), _label),
+            "appearance": (("visible",), _appearance),
+            "core_contrast": (("near_l1b", "near_l2b"), _core_contrast),
+            "near_optimum": (("l1b", "near_l1b", "l2b", "near_l2b"), _near_optimum),
+            "mix_third_term": (("headline", "mix_tumor"), _third_term),
+            "mix_weights": (("headline", "mix_light", "mix_heavy"), _weights),
+            "adversarial": (("headline", "mix_gan"), _adversarial),
+            "occurrence": (("headline", "where"), _occurrence),
+            "patch_scores": (("model1", "patch64"), _patches),
+            "start": (("model1", "model1_he"), _start),
+            "base_filters": (("model0", "l1b"), _filters),
+            "registration": (("l1b", "registered"), _registration),
+        }
+    )
 
 
 def _mean(values: Values | list[Any], digits: int = 2) -> str:
@@ -62,21 +58,21 @@ def _kept(runs: RecordedSweeps, variant: str) -> str:
 def _set_after_trials(runs: RecordedSweeps) -> str:
     return (
         f"Area under the curve of grade IV {_mean(runs.radiomics('auc'))} by radiomics, "
-        f"{_mean(runs.radiomics('evidence_auc'))} by the evidence itself {_made(runs, 'radiomics')}"
+        f"{_mean(runs.radiomics('evidence_auc'))} by the evidence itself {runs.made('radiomics')}"
     )
 
 
 def _label(runs: RecordedSweeps) -> str:
     return (
         f"Area under the curve of the evidence {_mean(runs.radiomics('evidence_auc'))} for the grade, "
-        f"{_mean(runs.radiomics('evidence_auc_enhancement'))} for enhancement {_made(runs, 'radiomics')}"
+        f"{_mean(runs.radiomics('evidence_auc_enhancement'))} for enhancement {runs.made('radiomics')}"
     )
 
 
 def _appearance(runs: RecordedSweeps) -> str:
     return (
         f"With it L1B finds {_found(runs, 'visible')} of the enhancing voxels where all is visible "
-        f"{_made(runs, 'visible')}"
+        f"{runs.made('visible')}"
     )
 
 
@@ -84,14 +80,14 @@ def _core_contrast(runs: RecordedSweeps) -> str:
     found = [_mean(runs.summary(variant, "test_voxel_auc")) for variant in ("near_l1b", "near_l2b")]
     return (
         f"With it L1B and L2B rank the voxels of a tumor with an area under the curve of {found[0]} and {found[1]} "
-        f"{_made(runs, 'near_l1b', 'near_l2b')}"
+        f"{runs.made('near_l1b', 'near_l2b')}"
     )
 
 
 def _near_optimum(runs: RecordedSweeps) -> str:
     return (
         f"Amplitude kept on whole volumes {_kept(runs, 'l1b')} by L1B and {_kept(runs, 'l2b')} by L2B, on cubes "
-        f"{_kept(runs, 'near_l1b')} and {_kept(runs, 'near_l2b')} {_made(runs, 'near_l1b', 'near_l2b')}"
+        f"{_kept(runs, 'near_l1b')} and {_kept(runs, 'near_l2b')} {runs.made('near_l1b', 'near_l2b')}"
     )
 
 
@@ -99,7 +95,7 @@ def _third_term(runs: RecordedSweeps) -> str:
     return (
         "Share of enhancing voxels found (falsely enhanced share of other tumors) "
         f"{_enhances(runs, 'headline')} with the enhancement as the third term's region, "
-        f"{_enhances(runs, 'mix_tumor')} with the tumor {_made(runs, 'headline', 'mix_tumor')}"
+        f"{_enhances(runs, 'mix_tumor')} with the tumor {runs.made('headline', 'mix_tumor')}"
     )
 
 
@@ -107,7 +103,7 @@ def _weights(runs: RecordedSweeps) -> str:
     return (
         "Share of enhancing voxels found (falsely enhanced share of other tumors) "
         f"{_enhances(runs, 'mix_light')} with a tenth of the third term, {_enhances(runs, 'headline')} with even "
-        f"weights, {_enhances(runs, 'mix_heavy')} with ten times of it {_made(runs, 'mix_light', 'mix_heavy')}"
+        f"weights, {_enhances(runs, 'mix_heavy')} with ten times of it {runs.made('mix_light', 'mix_heavy')}"
     )
 
 
@@ -116,7 +112,7 @@ def _adversarial(runs: RecordedSweeps) -> str:
     dice = [_mean(runs.summary(variant, "test_dice")) for variant in ("headline", "mix_gan")]
     return (
         f"Mean gradient {gradient[0]} of the true one without it, {gradient[1]} with it; Dice of the enhanced region "
-        f"{dice[0]} and {dice[1]} {_made(runs, 'headline', 'mix_gan')}"
+        f"{dice[0]} and {dice[1]} {runs.made('headline', 'mix_gan')}"
     )
 
 
@@ -125,7 +121,7 @@ def _occurrence(runs: RecordedSweeps) -> str:
     return (
         f"Area under the curve of a tumor's voxels {ranked[1]}, of the mix {ranked[0]}; share of enhancing voxels "
         f"found (falsely enhanced share of other tumors) {_enhances(runs, 'where')}, of the mix "
-        f"{_enhances(runs, 'headline')} {_made(runs, 'headline', 'where')}"
+        f"{_enhances(runs, 'headline')} {runs.made('headline', 'where')}"
     )
 
 
@@ -136,26 +132,26 @@ def _patches(runs: RecordedSweeps) -> str:
     )
     return (
         f"Mean absolute error of model 1 over its input {over_input[0]} on whole volumes and {over_input[1]} on "
-        f"patches of 64 mm; over the same cube {over_cube[0]} and {over_cube[1]} {_made(runs, 'model1', 'patch64')}"
+        f"patches of 64 mm; over the same cube {over_cube[0]} and {over_cube[1]} {runs.made('model1', 'patch64')}"
     )
 
 
 def _start(runs: RecordedSweeps) -> str:
     xavier, he = (_mean(runs.validation_loss(variant), 3) for variant in ("model1", "model1_he"))
-    return f"Validation loss of model 1 {xavier} from Xavier, {he} from He {_made(runs, 'model1', 'model1_he')}"
+    return f"Validation loss of model 1 {xavier} from Xavier, {he} from He {runs.made('model1', 'model1_he')}"
 
 
 def _filters(runs: RecordedSweeps) -> str:
     return (
         f"Mean absolute error of model 0 in the brain {_brain_error(runs, 'l1b')} at the demo's width and length, "
-        f"{_brain_error(runs, 'model0')} at half of both {_made(runs, 'l1b', 'model0')}"
+        f"{_brain_error(runs, 'model0')} at half of both {runs.made('l1b', 'model0')}"
     )
 
 
 def _registration(runs: RecordedSweeps) -> str:
     return (
         f"Mean absolute error in the brain, L1B, {_brain_error(runs, 'l1b')} with it, "
-        f"{_brain_error(runs, 'registered')} in a cohort without any {_made(runs, 'l1b', 'registered')}"
+        f"{_brain_error(runs, 'registered')} in a cohort without any {runs.made('l1b', 'registered')}"
     )
 
 

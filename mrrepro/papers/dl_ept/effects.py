@@ -23,9 +23,6 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
     def rows(stage: str, name: str) -> list[list[dict[str, Any]]]:
         return [document["rows"] for document in runs.documents("headline", stage, name)]
 
-    def made(variant: str) -> str:
-        return f"(recorded at {runs.scale}, {len(runs.seeds(variant))} seeds)."
-
     def on_head(variant: str) -> str:
         documents = runs.documents(variant, "mask_networks", "mask_networks")
         return _mean([np.mean([d["errors"]["test head"][q] for q in QUANTITIES]) for d in documents])
@@ -51,7 +48,7 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
     fine = rows("helmholtz_voxels", "helmholtz_voxels")
     sizes = {row["voxel_size_mm"] for row in fine[0]}
     anatomy = rows("other_anatomy", "anatomies")
-    whole = made("headline")
+    whole = runs.made("headline")
     snr = [
         [
             number(select_rows(t, case=TEST_HEAD, method="mask", quantity="conductivity", snr=s)[0], "nrmse")
@@ -81,12 +78,12 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
         f"{levels[0]} at 20 {whole}",
         "lambda_reduction": f"NRMSE over both quantities on the test head {on_head('reference')} with 2 / 100 / 200, "
         f"{on_head('heavier')} with ten times the L1 and L2 weights, {on_head('lighter')} with a tenth, "
-        f"{on_head('unet')} without the adversarial term {made('reference')}",
+        f"{on_head('unet')} without the adversarial term {runs.made('reference')}",
         "training": f"NRMSE over both quantities on the test head {on_head('headline')} at the demo's length, "
-        f"{on_head('reference')} after fewer than half of its steps {made('reference')}",
+        f"{on_head('reference')} after fewer than half of its steps {runs.made('reference')}",
         "receive_field": "NRMSE over both quantities on the test head "
         f"{on_head('reference')} with the transceive phase, "
-        f"{on_head('transmit_phase')} with the true phase of B1+ {made('transmit_phase')}",
+        f"{on_head('transmit_phase')} with the true phase of B1+ {runs.made('transmit_phase')}",
     }
 
 
