@@ -64,7 +64,10 @@ def median_verdicts(sweeps: RecordedSweeps) -> str:
         error = mean_error(medians[tissue], tissue)
         verdict = "within" if abs(error) <= LIMIT else "differs"
         words.append(f"{in_words(tissue)} {error:+.0f} % ({verdict})")
-    return f"Of the 15 % that were to be reached, on other anatomies, mean over the recorded seeds: {', '.join(words)}."
+    return (
+        f"Of the {LIMIT:.0f} % that were to be reached, on other anatomies, mean over the recorded seeds: "
+        f"{', '.join(words)}."
+    )
 
 
 def staircase_rows(entry: Entry, refined: Entry) -> Rows:

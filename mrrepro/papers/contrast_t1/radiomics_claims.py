@@ -10,7 +10,7 @@ from mrrepro.runs.records import Statistic
 
 
 def _radiomics(sweeps: RecordedScores) -> tuple[Statistic, int]:
-    """The first seed's interval, which spans the outer splits; several seeds are other cohorts."""
+    """Interval of the seed whose lower bound is least; it spans the outer splits, and each seed is another cohort."""
     auc, low, high = (sweeps.radiomics(name) for name in ("auc", "low", "high"))
     worst = int(np.argmin(low))
     words = "area under the curve of grade IV, seed with the least lower bound, corrected over splits"
@@ -20,6 +20,7 @@ def _radiomics(sweeps: RecordedScores) -> tuple[Statistic, int]:
 
 
 def _radiomics_band(sweeps: RecordedScores) -> tuple[Statistic, int]:
+    """Interval of the seed that has the widest."""
     auc, low, high = (sweeps.radiomics(name) for name in ("auc", "low", "high"))
     widest = int(np.argmax(high - low))
     words = "area under the curve of grade IV, seed with the widest interval, corrected over splits"
