@@ -65,8 +65,9 @@ def bench(
 
 def _bench_floors(names: Sequence[str], device: str, full: bool | None, options: Sequence[str], as_json: bool) -> None:
     from mrrepro.cli.going_on import joined
-    from mrrepro.cli.speed import OPTIONS, speed_rows
+    from mrrepro.cli.speed import speed_rows
     from mrrepro.runs.settings import require_known
+    from mrrepro.training.rehearsal import OPTIONS
 
     for name in options:
         require_known("option", name, OPTIONS)

@@ -11,8 +11,6 @@ import typer
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings
 from mrrepro.cli.reporting import figure, tracebacks
 
-OPTIONS = ("compiled", "graphs")
-_MODES = {"compiled": "default", "graphs": "reduce-overhead"}
 _LEAST_GAIN = 1.03
 """A batch twice as large is kept while it gives so many times the samples a second."""
 
@@ -29,7 +27,7 @@ def speed_rows(
     full : bool
         At the papers' sizes; else at sizes that a processor does in seconds.
     options : sequence of str
-        What is tried at the best batch size besides running as it is; see `OPTIONS`.
+        Of `mrrepro.training.rehearsal.OPTIONS`: what is tried at the best batch size besides running as it is.
     quiet : bool
         Print nothing.
     """
@@ -95,7 +93,7 @@ def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options
     def at(batch: int, option: str | None = None) -> bool:
         """Measure; False where the memory does not hold it."""
         sized = replace(settings, training=replace(settings.training, batch_size=batch))
-        seconds = _seconds_or_none(work, sized, device, _MODES.get(option or ""))
+        seconds = _seconds_or_none(work, sized, device, option)
         if seconds is None:
             return False
         of_batch = cost.of_batch(batch)
@@ -147,7 +145,7 @@ def _item(item: Any, device: str, full: bool) -> dict[str, Any]:
     }
 
 
-def _seconds_or_none(work: Any, settings: Any, device: str, compiled: str | None) -> float | None:
+def _seconds_or_none(work: Any, settings: Any, device: str, option: str | None) -> float | None:
     """Seconds of a step; None where a GPU's memory does not hold it, which is then free again."""
     import gc
 
@@ -156,7 +154,7 @@ def _seconds_or_none(work: Any, settings: Any, device: str, compiled: str | None
     from mrrepro.training.rehearsal import step_seconds
 
     try:
-        return step_seconds(work, settings, device, compiled=compiled)
+        return step_seconds(work, settings, device, option=option)
     except torch.cuda.OutOfMemoryError:
         pass
     gc.collect()

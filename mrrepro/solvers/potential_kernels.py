@@ -49,22 +49,20 @@ def edge_conductances(conductivity, voxel_size, gx, gy, gz):  # type: ignore[no-
 def row_ranges(gx, gy, gz, first, last):  # type: ignore[no-untyped-def]
     """Fill ``first`` and ``last`` with each row's range of conducting nodes; return their number."""
     n0, n1, n2 = gx.shape
-    active = 0
+    counts = np.zeros(n0, np.int64)
     for i in prange(1, n0 - 1):
-        count = 0
         for j in range(1, n1 - 1):
             low = n2
             high = 0
             for k in range(1, n2 - 1):
                 total = gx[i, j, k] + gx[i - 1, j, k] + gy[i, j, k] + gy[i, j - 1, k] + gz[i, j, k] + gz[i, j, k - 1]
                 if total > 0.0:
-                    count += 1
+                    counts[i] += 1
                     low = min(low, k)
                     high = k + 1
             first[i, j] = low if high > 0 else 0
             last[i, j] = high
-        active += count
-    return active
+    return counts.sum()
 
 
 @njit(**_PARALLEL)

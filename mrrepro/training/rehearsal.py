@@ -16,11 +16,15 @@ from torch import Tensor
 
 from mrrepro.runs import machine
 from mrrepro.runs.throughput import seconds_on
+from mrrepro.training.captured_step import WARM_UP_STEPS, captured
 from mrrepro.training.plan import TrainingPlan
 from mrrepro.training.tasks import Task
 from mrrepro.training.trainer import fit
 from mrrepro.training.training_work import TrainingWork
 from mrrepro.validation import require_range
+
+OPTIONS = ("compiled", "graphs")
+"""What can be tried on a step beside running it as the stages do."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def _train(
         patience=None,
         checkpoint_seconds=0.0,
     )
-    timed = _Timed(task, device)
+    timed = _Timed(captured(task, device) if work.captured else task, device)
     fit(timed, batches, plan, workspace, device=device, progress=False)
     return _digest(task), timed.seconds
 
@@ -181,14 +185,15 @@ def _digest(task: Task) -> str:
 
 
 def step_seconds(
-    work: TrainingWork, settings: Any, device: str, *, compiled: str | None = None, most_seconds: float = 2.0
+    work: TrainingWork, settings: Any, device: str, *, option: str | None = None, most_seconds: float = 2.0
 ) -> float:
-    """Seconds of a step with one batch that is there already: the median of up to 20 after two that do not count.
+    """Seconds of a step with one batch that is there already: the median of up to 20 after four that do not count.
 
     Parameters
     ----------
-    compiled : str, optional
-        Mode of `torch.compile`, ``"default"`` or ``"reduce-overhead"`` (CUDA graphs); None runs as it is.
+    option : str, optional
+        One of `OPTIONS`: ``"compiled"`` by torch.compile, or ``"graphs"``, captured also where stages do not; None runs
+        as the stages do.
     most_seconds : float
         No further step is begun after so many.
     """
@@ -196,13 +201,14 @@ def step_seconds(
     task = work.task(settings)
     for module in task.modules.values():
         module.to(device).train()
-    if compiled is not None:
+    if option == "compiled":
         for module in work.compiled(task):
-            module.compile(mode=compiled)
+            module.compile()
+    stepped = captured(task, device) if work.captured or option == "graphs" else task
     batch = work.batches(settings, device)(0)
-    for step in range(2):
-        task.training_step(batch, step)
+    for step in range(WARM_UP_STEPS + 1):
+        stepped.training_step(batch, step)
     seconds: list[float] = []
     while len(seconds) < 20 and sum(seconds) < most_seconds:
-        seconds.append(seconds_on(device, lambda: task.training_step(batch, len(seconds))))
+        seconds.append(seconds_on(device, lambda: stepped.training_step(batch, len(seconds))))
     return sorted(seconds)[len(seconds) // 2]

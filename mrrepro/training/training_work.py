@@ -61,6 +61,8 @@ class TrainingWork:
         Share of the device's matrix rate that a step should reach at its best batch size.
     compiled : callable
         From a task to the modules that `torch.compile` is tried on.
+    captured : bool
+        Whether the stages capture the step (`mrrepro.training.captured_step`).
     counted : callable
         From a task and a batch to the step whose operations are counted; the task's own, unless it looks at values.
     """
@@ -75,6 +77,7 @@ class TrainingWork:
     small_changes: Mapping[str, Any] = field(default_factory=dict)
     goal: float | None = None
     compiled: Callable[[Any], list[torch.nn.Module]] = lambda task: [task.network]
+    captured: bool = False
     counted: Callable[[Any, Any], object] = lambda task, batch: task.training_step(batch, 0)
 
 

@@ -21,6 +21,7 @@ from mrrepro.phantoms.mni152_head import mni152_maps
 from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.runs.workers import each
 
 PURE = 0.999
 """Part of a voxel that one tissue must fill to count as a region of homogeneous tissue."""
@@ -161,48 +162,70 @@ def below(affine: Float[np.ndarray, "4 4"], shape: tuple[int, ...], depth_mm: fl
 
 
 def make_heads(context: StageContext[HeadSelection]) -> None:
-    """Build the training and the test heads and image them."""
+    """Build the training and the test heads and image them; each is kept as soon as it is there."""
     training, testing = people(context.settings.heads, context.seed)
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
-    document: dict[str, Any] = {"training": [], "testing": []}
-    everyone = [("training", n, person) for n, person in enumerate(training)]
-    everyone += [("testing", n, person) for n, person in enumerate(testing)]
-    for group, number, person in context.progress(everyone, description="heads"):
-        generator = np.random.default_rng(context.derived_seed(f"{group} {number}"))
-        made, fractions = image_person(person, context.settings, TRAINED, generator)
-        key = f"{group}_{number}"
-        arrays |= {
-            f"{key}_labels": made.labels,
-            f"{key}_pure": made.pure,
-            f"{key}_images": made.images.astype(np.float16),
-            f"{key}_affine": made.affine,
-        }
-        if group == "testing":
-            arrays[f"{key}_fractions"] = np.round(255.0 * fractions).astype(np.uint8)
-        document[group].append({"key": key, "name": made.name, "person": asdict(person)})
-    write_arrays(context.workspace / "heads.npz", **arrays)
+    groups = {"training": training, "testing": testing}
+    everyone = {f"{group}_{n}": (group, n, person) for group, those in groups.items() for n, person in enumerate(those)}
+    left = {
+        key: (person, context.settings, context.derived_seed(f"{group} {n}"), group == "testing")
+        for key, (group, n, person) in everyone.items()
+        if not (context.workspace / _file_of(key)).exists()
+    }
+    bar = context.progress(range(len(everyone)), description="heads")
+    for _ in range(len(everyone) - len(left)):
+        next(bar, None)
+    for key, arrays in each(_stored_arrays, left):
+        write_arrays(context.workspace / _file_of(key), **arrays)
+        next(bar, None)
+    document = {
+        group: [{"key": f"{group}_{n}", "person": asdict(person)} for n, person in enumerate(those)]
+        for group, those in groups.items()
+    }
     write_json(context.workspace / "heads.json", document)
+
+
+def _stored_arrays(
+    person: Person, settings: HeadSelection, seed: int, with_fractions: bool
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Make a head and return what is kept of it."""
+    made, fractions = image_person(person, settings, TRAINED, np.random.default_rng(seed))
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "name": np.array(made.name),
+        "labels": made.labels,
+        "pure": made.pure,
+        "images": made.images.astype(np.float16),
+        "affine": made.affine,
+    }
+    if with_fractions:
+        arrays["fractions"] = np.round(255.0 * fractions).astype(np.uint8)
+    return arrays
+
+
+def _file_of(key: str) -> str:
+    return f"{key}.npz"
 
 
 def read_heads(artifact: Artifact, group: str) -> list[HeadWithImages]:
     """The heads of ``"training"`` or ``"testing"``."""
-    arrays = artifact.arrays("heads.npz")
-    return [
-        HeadWithImages(
-            entry["name"],
-            Person(**entry["person"]),
-            arrays[f"{entry['key']}_labels"],
-            arrays[f"{entry['key']}_pure"],
-            arrays[f"{entry['key']}_images"].astype(np.float32),
-            arrays[f"{entry['key']}_affine"],
+    found = []
+    for entry in artifact.json("heads.json")[group]:
+        arrays = artifact.arrays(_file_of(entry["key"]))
+        found.append(
+            HeadWithImages(
+                str(arrays["name"]),
+                Person(**entry["person"]),
+                arrays["labels"],
+                arrays["pure"],
+                arrays["images"].astype(np.float32),
+                arrays["affine"],
+            )
         )
-        for entry in artifact.json("heads.json")[group]
-    ]
+    return found
 
 
 def read_fractions(artifact: Artifact, number: int) -> Float32[np.ndarray, "tissue x y z"]:
     """Part of each voxel of a test head that every tissue fills, to 1 in 255."""
-    stored = artifact.arrays("heads.npz")[f"testing_{number}_fractions"]
+    stored = artifact.arrays(_file_of(f"testing_{number}"))["fractions"]
     return stored.astype(np.float32) / np.float32(255.0)
 
 

@@ -119,6 +119,7 @@ WORK = (
         new_task,
         drawn_batches,
         lambda settings: steps_of(settings, settings.training.epochs),
+        captured=True,
     ),
     TrainingWork(
         "condnet.two",
@@ -127,6 +128,7 @@ WORK = (
         partial(new_task, outputs=2),
         partial(drawn_batches, outputs=2),
         lambda settings: steps_of(settings, settings.training.epochs_of_two),
+        captured=True,
     ),
 )
 

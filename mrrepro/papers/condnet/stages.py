@@ -15,6 +15,7 @@ from mrrepro.papers.condnet.maps import COLUMNS, DIRECTIONS, ConductivityNetwork
 from mrrepro.papers.condnet.settings import NetworkSettings, TrainingSettings
 from mrrepro.runs.files import write_json
 from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.training.captured_step import captured
 from mrrepro.training.cross_entropy import SoftTargetCrossEntropy, entropy
 from mrrepro.training.slice_batches import SlicePairs, slices_across
 from mrrepro.training.tasks import SupervisedTask
@@ -58,7 +59,7 @@ def train_direction(context: StageContext[TrainingSelection]) -> None:
     )
     order = context.derived_seed("order")
     record = fit(
-        task,
+        captured(task, context.device),
         lambda number: kept.batch(number, training.batch_size, order),
         plan,
         context.workspace,

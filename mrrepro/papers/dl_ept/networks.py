@@ -25,6 +25,7 @@ from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.training.adversarial import AdversarialObjective, AdversarialTask
+from mrrepro.training.captured_step import captured
 from mrrepro.training.checkpoints import load_network, save_network
 from mrrepro.training.trainer import fit
 
@@ -106,7 +107,7 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
         settings={"settings": asdict(selected), "seed": context.seed},
     )
     record = fit(
-        task,
+        captured(task, device),
         batches_of(slices, selected, context.derived_seed("batches"), device),
         training.plan(),
         context.workspace,

@@ -86,6 +86,7 @@ WORK = (
         lambda settings: settings.training.steps,
         goal=0.4,
         compiled=lambda task: [task.network.generator],
+        captured=True,
     ),
 )
 

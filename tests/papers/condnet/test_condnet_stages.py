@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +13,14 @@ from condnet_smoke import SmokeRun
 from mrrepro.papers.condnet import generality, heads, refinement, stimulation
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, read_maps
 from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN, ellipsoid_share
-from mrrepro.papers.condnet.heads import HEADS, people, read_fractions, read_heads
+from mrrepro.papers.condnet.heads import HEADS, Person, people, read_fractions, read_heads
 from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS
 from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, SolverSettings
 from mrrepro.papers.condnet.sphere_study import LAYERS, SPHERES
 from mrrepro.papers.condnet.stimulation import FIELDS, read_fields
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
+from mrrepro.runs.artifacts import ArtifactStore
 from mrrepro.runs.settings import configure
 from mrrepro.runs.stages import make
 from mrrepro.simulators.head_images import head_relaxation
@@ -50,6 +53,29 @@ def test_images_show_tissues_in_their_signals_and_air_as_noise(smoke: SmokeRun) 
     np.testing.assert_allclose(fractions.sum(axis=0), 1.0, atol=0.03)
     assert (fractions.argmax(axis=0) == head.labels).mean() > 0.99
     assert set(np.unique(head.uniform(COLUMN_A))) <= {0.0, *map(np.float32, COLUMN_A.values())}
+
+
+def test_killed_heads_go_on(smoke: SmokeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heads that were made stay, the rest is made, and the bits are those of an uninterrupted run."""
+    store, calls, image = ArtifactStore(tmp_path), [], heads.image_person
+
+    def dying(person: Person, *arguments: Any) -> Any:
+        calls.append(person)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return image(person, *arguments)
+
+    monkeypatch.setattr(heads, "image_person", dying)
+    with pytest.raises(KeyboardInterrupt):
+        make(HEADS, smoke.settings, 0, store, progress=False)
+    resumed, whole = make(HEADS, smoke.settings, 0, store, progress=False), smoke.make(HEADS)
+    training, testing = people(smoke.settings.heads, 0)
+    assert len(calls) == len(training) + len(testing) + 1  # only the killed one was begun twice
+    files = [name for name in whole.manifest["files"] if name.endswith(".npz")]
+    assert len(files) == len(training) + len(testing)
+    for name in files:
+        first, second = whole.arrays(name), resumed.arrays(name)
+        assert all(np.array_equal(first[key], second[key]) for key in first)
 
 
 def test_the_neck_has_labels_and_no_image(smoke: SmokeRun) -> None:
