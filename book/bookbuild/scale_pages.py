@@ -10,6 +10,8 @@ from bookbuild.project import CHAPTERS
 from mrrepro.cli.paper_state import chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.cli.plan import GPUS, STAGE_MINUTES, ChapterPlan, commands, plan_of
+from mrrepro.cli.reporting import figure
+from mrrepro.runs.measured_speed import read_speed
 from mrrepro.runs.rehearsed import read_rehearsed
 
 
@@ -30,6 +32,60 @@ def rehearsals() -> str:
             rows.append([name, *_cost(entry["cost"]["paper"]), *_rehearsal(entry.get("rehearsal"))])
     head = ["training", "weights", "a sample costs", "and keeps", "tried", "s a step", "peak memory", "resumed", "on"]
     return table(head, rows) if rows else "No training was rehearsed yet.\n"
+
+
+def speeds() -> str:
+    """What `mrrepro bench` measured at full size on a device, beside its floor or its goal."""
+    steps, items, devices = [], [], {}
+    for chapter in _chapters():
+        for device, held in read_speed(chapter).items():
+            devices[device] = held["rates"]
+            for name, row in held["rows"].items():
+                if "samples_a_second" in row:
+                    steps += [_step(name, row, one) for one in _shown(row)]
+                else:
+                    goal = "" if row["goal"] is None else f"{figure(row['goal'])} {row['unit']}"
+                    items.append([name, row["quantity"], f"{figure(row['value'])} {row['unit']}", goal, _reached(row)])
+    if not devices:
+        return "No speed was measured at full size yet.\n"
+    rates = "".join(
+        f"{device}: a matrix product ran at {held['bfloat16'] / 1e12:.0f} TFLOP/s in bfloat16 and "
+        f"{held['float32'] / 1e12:.0f} in float32, a copy at {held['bandwidth'] / 1e12:.2f} TB/s.\n"
+        for device, held in devices.items()
+    )
+    head = [
+        "training",
+        "samples a step",
+        "precision",
+        "ms a step",
+        "floor",
+        "of the matrix rate",
+        "samples/s",
+        "goal",
+        "",
+    ]
+    found = table(head, steps) if steps else ""
+    return f"{rates}\n{found}\n" + (table(["what", "", "measured", "goal", ""], items) if items else "")
+
+
+def _shown(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of the steps that were tried the first, with the planned batch, and the best."""
+    best = max(row["tried"], key=lambda one: one["batch"] / one["seconds"])
+    return [row["tried"][0]] if best is row["tried"][0] else [row["tried"][0], best]
+
+
+def _step(name: str, row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
+    best = one["batch"] == row["batch"] and one["option"] == row["option"]
+    how = "" if one["option"] == "as it is" else f", {one['option']}"
+    goal = f"{row['goal']:.0%}" if best and row["goal"] is not None else ""
+    return [
+        name, f"{one['batch']}{how}", row["precision"], f"{1e3 * one['seconds']:.3g}", f"{1e3 * one['floor']:.3g}",
+        f"{one['share']:.0%}", figure(one["batch"] / one["seconds"]), goal, _reached(row) if best else "",
+    ]  # fmt: skip
+
+
+def _reached(row: Mapping[str, Any]) -> str:
+    return {True: "reached", False: "falls short", None: ""}[row["ok"]]
 
 
 def paper_plans() -> str:
@@ -109,6 +165,7 @@ def _minutes(seconds: float) -> str:
 
 
 SCALE_GENERATORS = {
+    "speeds": speeds,
     "at_paper_scale": at_paper_scale,
     "rehearsals": rehearsals,
     "paper_plans": paper_plans,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -46,6 +47,10 @@ def bench(
         list[str] | None,
         typer.Option("--option", help="with --floors: also try 'compiled' or 'graphs' at the best batch size"),
     ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="with --floors and the papers' sizes: write each into its chapter's file")
+    ] = False,
+    to: Annotated[Path | None, typer.Option(help="with --keep: a folder for these files")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure speeds and sizes beside a peer in the same run, or beside what the device can do at most."""
@@ -55,15 +60,29 @@ def bench(
         os.environ[DEVICE_VARIABLE] = require_device(device)
     chosen = require_device(device or default_device())
     if chosen.startswith("cuda") if floors is None else floors:
-        _bench_floors(names or (), chosen, full, option or (), as_json)
+        large = chosen.startswith("cuda") if full is None else full
+        if keep and not large:
+            raise ValueError("--keep goes with the papers' sizes: add --full.")
+        _bench_floors(names or (), chosen, large, option or (), _keeper(chosen, to) if keep else None, as_json)
         return
-    if option or full is not None:
-        raise ValueError("--option and --full go with --floors.")
+    if option or full is not None or keep:
+        raise ValueError("--option, --full and --keep go with --floors.")
     rows = [_measured(benchmark, as_json, _bench_line) for benchmark in selected("BENCHMARKS", names or ())]
     _report(rows, as_json, "benchmark", "benchmarks")
 
 
-def _bench_floors(names: Sequence[str], device: str, full: bool | None, options: Sequence[str], as_json: bool) -> None:
+def _keeper(device: str, folder: Path | None) -> Callable[[str, Mapping[str, float], Mapping[str, Any]], Path]:
+    from mrrepro.runs.measured_speed import keep_speed
+
+    def keep(chapter: str, rates: Mapping[str, float], row: Mapping[str, Any]) -> Path:
+        return keep_speed(chapter, device, rates, row, folder / f"{chapter}.json" if folder else None)
+
+    return keep
+
+
+def _bench_floors(
+    names: Sequence[str], device: str, large: bool, options: Sequence[str], keep: Any, as_json: bool
+) -> None:
     from mrrepro.cli.going_on import joined
     from mrrepro.cli.speed import speed_rows
     from mrrepro.runs.settings import require_known
@@ -71,9 +90,8 @@ def _bench_floors(names: Sequence[str], device: str, full: bool | None, options:
 
     for name in options:
         require_known("option", name, OPTIONS)
-    large = device.startswith("cuda") if full is None else full
     with joined():
-        rows = speed_rows(names, device, large, options, quiet=as_json)
+        rows = speed_rows(names, device, large, options, quiet=as_json, keep=keep)
     short = [row["id"] for row in rows if row.get("ok") is False]
     if as_json:
         print_json(rows)

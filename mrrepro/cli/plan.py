@@ -26,6 +26,8 @@ class Gpu:
     Parameters
     ----------
     name : str
+    model : str
+        What the name of such a device holds.
     bfloat16, float32 : float
         Floating-point operations a second of a large matrix product; 0 where it cannot.
     bandwidth : float
@@ -39,6 +41,7 @@ class Gpu:
     """
 
     name: str
+    model: str
     bfloat16: float
     float32: float
     bandwidth: float
@@ -59,8 +62,8 @@ class Gpu:
 
 
 GPUS = {
-    "paper": Gpu("one H100", 800e12, 400e12, 3.0e12),
-    "colab": Gpu("one T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0),
+    "paper": Gpu("one H100", "H100", 800e12, 400e12, 3.0e12),
+    "colab": Gpu("one T4", "T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0),
 }
 """By scale. Of the H100 a matrix product and a copy, TF32 at half of bfloat16; of the T4 the maker's figures. The
 share, the least time of a step and the factor for simulators are assumptions of ours."""
@@ -78,7 +81,8 @@ class PlannedStage:
     seconds : float
         Of all these stages together.
     basis : str
-        ``"operations"``, ``"goal"`` (of a simulator or solver) or ``"measured"`` (on a processor).
+        ``"measured"`` (on such a GPU, or where no GPU helps on a processor), ``"operations"`` or ``"goal"`` (of a
+        simulator or solver).
     """
 
     stages: tuple[str, ...]
@@ -126,6 +130,7 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
 
     require_known("scale", scale, GPUS)
     gpu, module, held = GPUS[scale], paper_module(chapter, "paper_scale"), read_rehearsed(chapter)
+    on_gpu = measured_on(gpu, chapter)
     if module is None or not held["training"]:
         raise ValueError(f"Nothing of {chapter} was counted yet: mrrepro rehearse {chapter} --steps 0 --keep.")
     settings: Any = configure(paper_settings(chapter), scale, overrides)
@@ -138,6 +143,8 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
             if measured is None:
                 continue
             figure, basis, slower = measured["value"], "measured", 1.0
+        elif item.id in on_gpu:
+            figure, basis, slower = on_gpu[item.id]["value"], "measured", 1.0
         else:
             figure, basis, slower = item.goal, "goal", gpu.slower
         count, each = item.planned.count(settings), item.planned.seconds(settings, item.seconds_an_item(figure))
@@ -145,19 +152,33 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
         planned.append(PlannedStage(item.planned.stages, words, count * each * slower, basis))
     for work in module.WORK:
         if work.stages and work.id in held["training"]:
-            planned.append(_training(work, held["training"][work.id]["cost"][scale], settings, gpu))
+            cost, row = held["training"][work.id]["cost"][scale], on_gpu.get(work.id) if scale == "paper" else None
+            planned.append(_training(work, cost, settings, gpu, row))
     told = {name for stage in planned for name in stage.stages}
     names = [stage.name for stage in paper_stages(chapter)]
     ordered = sorted(planned, key=lambda stage: min((names.index(name) for name in stage.stages), default=0))
     return ChapterPlan(chapter, scale, gpu.name, tuple(ordered), tuple(name for name in names if name not in told))
 
 
-def _training(work: Any, cost: Mapping[str, Any], settings: Any, gpu: Gpu) -> PlannedStage:
-    steps = work.steps(settings)
-    sized = {**cost, "batch_size": settings.training.batch_size}
-    each = gpu.seconds_of_step(sized, settings.training.precision)
-    words = f"{len(work.stages)} x {steps:,} steps of {settings.training.batch_size}, {1e3 * each:.3g} ms each"
-    return PlannedStage(work.stages, words, len(work.stages) * steps * each, "operations")
+def measured_on(gpu: Gpu, chapter: str) -> dict[str, Any]:
+    """Rows of `mrrepro bench` that were kept of such a GPU, by id."""
+    from mrrepro.runs.measured_speed import read_speed
+
+    return {
+        id: row for name, held in read_speed(chapter).items() if gpu.model in name for id, row in held["rows"].items()
+    }
+
+
+def _training(
+    work: Any, cost: Mapping[str, Any], settings: Any, gpu: Gpu, measured: Mapping[str, Any] | None
+) -> PlannedStage:
+    """A training by the measured time of a step of this batch and precision, where there is one."""
+    steps, size, precision = work.steps(settings), settings.training.batch_size, settings.training.precision
+    alike = measured is not None and measured["precision"] == precision
+    tried = [one for one in measured["tried"] if one["batch"] == size] if measured is not None and alike else []
+    each = tried[0]["seconds"] if tried else gpu.seconds_of_step({**cost, "batch_size": size}, precision)
+    words = f"{len(work.stages)} x {steps:,} steps of {size}, {1e3 * each:.3g} ms each"
+    return PlannedStage(work.stages, words, len(work.stages) * steps * each, "measured" if tried else "operations")
 
 
 def commands(plan: ChapterPlan) -> list[str]:

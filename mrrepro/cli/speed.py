@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,7 +16,12 @@ _LEAST_GAIN = 1.03
 
 
 def speed_rows(
-    names: Sequence[str], device: str, full: bool, options: Sequence[str], quiet: bool
+    names: Sequence[str],
+    device: str,
+    full: bool,
+    options: Sequence[str],
+    quiet: bool,
+    keep: Callable[[str, Mapping[str, float], Mapping[str, Any]], object] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure what the names select (ids or chapters; everything by default), and return one row each.
 
@@ -30,6 +35,8 @@ def speed_rows(
         Of `mrrepro.training.rehearsal.OPTIONS`: what is tried at the best batch size besides running as it is.
     quiet : bool
         Print nothing.
+    keep : callable, optional
+        Gets chapter, rates of the device and row as soon as each is measured.
     """
     from mrrepro.runs.throughput import measure_rates
 
@@ -41,16 +48,19 @@ def speed_rows(
             f"{_name(device)}: matrix product {rates.bfloat16 / 1e12:.4g} TFLOP/s in bfloat16, "
             f"{rates.float32 / 1e12:.4g} in float32; copy {rates.bandwidth / 1e9:.4g} GB/s"
         )
+
+    def add(chapter: str, row: dict[str, Any], line: Callable[[dict[str, Any]], str]) -> None:
+        rows.append(row)
+        if not quiet:
+            typer.echo(line(row))
+        if keep is not None:
+            keep(chapter, asdict(rates), row)
+
+    for chapter, item in items:
+        add(chapter, _guarded(item, lambda item=item: _item(item, device, full)), item_line)
     for chapter, each in work:
-        rows.append(
-            _guarded(each, lambda each=each, chapter=chapter: _steps(chapter, each, rates, device, full, options))
-        )
-        if not quiet:
-            typer.echo(step_line(rows[-1]))
-    for _, item in items:
-        rows.append(_guarded(item, lambda item=item: _item(item, device, full)))
-        if not quiet:
-            typer.echo(item_line(rows[-1]))
+        row = _guarded(each, lambda each=each, chapter=chapter: _steps(chapter, each, rates, device, full, options))
+        add(chapter, row, step_line)
     return rows
 
 
@@ -84,9 +94,10 @@ def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options
     from mrrepro.runs.settings import configure
     from mrrepro.training.training_work import step_cost
 
-    precision = "bfloat16" if device.startswith("cuda") else "float32"
-    changes = {**(work.changes if full else work.small_changes), "training.precision": precision}
-    settings: Any = configure(paper_settings(chapter), "paper" if full else "smoke", changes)
+    settings: Any = configure(
+        paper_settings(chapter), "paper" if full else "smoke", work.changes if full else work.small_changes
+    )
+    precision = settings.training.precision
     cost = step_cost(work, settings)
     tried: list[dict[str, Any]] = []
 

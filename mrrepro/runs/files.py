@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from zipfile import BadZipFile
+from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import torch
 
 _UNFINISHED = ".unfinished-"
+
+_FAST = 1
+"""Level of compression: half the time of zlib's default for three percent more bytes of simulated fields."""
 
 
 @contextmanager
@@ -93,8 +96,10 @@ def write_arrays(path: Path | str, **arrays: np.ndarray[Any, Any]) -> None:
     for name, array in arrays.items():
         if np.asarray(array).dtype.hasobject:
             raise ValueError(f"{name} must be an array of numbers or text, but holds Python objects.")
-    with atomic_file(path) as stream:
-        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    with atomic_file(path) as stream, ZipFile(stream, "w", ZIP_DEFLATED, compresslevel=_FAST) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def read_arrays(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from mrrepro import __version__
 
 DEVICE_VARIABLE = "MRREPRO_DEVICE"
+COMMIT_VARIABLE = "MRREPRO_COMMIT"
 _PACKAGES = ("mrrepro", "numpy", "scipy", "torch", "numba")
 _peak_before_reset = 0.0
 
@@ -78,7 +79,10 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def commit() -> str:
-    """Return the commit of the package's checkout (``+`` where files differ from it), else ``v<version>``."""
+    """Return the commit of the package's checkout (``+`` where files differ from it), else ``v<version>``.
+
+    ``MRREPRO_COMMIT`` names it in a copy without a repository.
+    """
     folder = Path(__file__).resolve().parents[1]
     git = shutil.which("git")
     if git is not None:
@@ -88,7 +92,7 @@ def commit() -> str:
             head = _git(git, folder, "rev-parse", "--short=12", "HEAD")
             changed = _git(git, folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
             return head + ("+" if changed else "")
-    return f"v{__version__}"
+    return os.environ.get(COMMIT_VARIABLE, "").strip() or f"v{__version__}"
 
 
 def now() -> str:

@@ -18,7 +18,7 @@ class SoftTargetCrossEntropy:
 
     def __call__(self, estimate: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], step: int) -> Tensor:
         """The loss [nat]; ``step`` is not used."""
-        return torch.nn.functional.binary_cross_entropy(estimate.float(), target)
+        return torch.nn.functional.binary_cross_entropy(estimate.to(target.dtype), target)
 
 
 def entropy(target: Float[Tensor, "*shape"]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from mrrepro.cli.main import entry
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages
 from mrrepro.cli.plan import GPUS, commands, plan_of
+from mrrepro.runs import measured_speed
 from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.measured_speed import keep_speed, read_speed
 from mrrepro.runs.recorded import recorded_folder
 from mrrepro.runs.rehearsed import keep_rehearsed, read_rehearsed, rehearsed_file
 from mrrepro.runs.settings import configure
@@ -66,7 +69,7 @@ def test_bench_shows_the_floor_of_a_step_and_items(mrrepro_command):
     [
         (["bench", "--device", "cuda", "--floors"], "device 'cuda' is not on this machine, which has cpu"),
         (["bench", "dl_ept.pix2pixel", "--floors"], "Did you mean 'dl_ept.pix2pix'?"),
-        (["bench", "--full"], "--option and --full go with --floors"),
+        (["bench", "--full"], "--option, --full and --keep go with --floors"),
         (["bench", "--floors", "--option", "fast"], "Known: compiled, graphs"),
         (["rehearse", "dl_ept", "-t", "dl_ept.unet"], "Unknown training 'dl_ept.unet'"),
         (["plan", "dl_ept", "--scale", "demo"], "Known: colab, paper"),
@@ -137,8 +140,26 @@ def test_a_cost_that_is_kept_is_what_is_counted():
 def test_colab_takes_less_than_an_hour(chapter):
     plan = plan_of(chapter, "colab")
     assert 0 < plan.seconds < 3600
-    longer = plan_of(chapter, "paper")
-    assert longer.seconds > plan.seconds
+
+
+def test_speeds_that_are_kept_are_planned_with_and_shown(tmp_path, monkeypatch):
+    """A step of the planned batch and precision takes what was measured; an error leaves what was there."""
+    path = tmp_path / "speed.json"
+    tried = [{"batch": 8, "option": "as it is", "seconds": 0.005, "floor": 0.001, "share": 0.2}]
+    row = {"id": "dl_ept.pix2pix", "precision": "bfloat16", "goal": 0.4, "ok": False, "samples_a_second": 1600.0}
+    keep_speed("dl_ept", "cpu", {"bandwidth": 1.23456e12}, {**row, **tried[0], "tried": tried}, path)
+    keep_speed("dl_ept", "cpu", {"bandwidth": 1.0e12}, {"id": "dl_ept.pix2pix", "error": "lost"}, path)
+    ((name, held),) = read_speed("dl_ept", path).items()
+    assert held["rates"] == {"bandwidth": 1.0e12}
+    assert held["rows"]["dl_ept.pix2pix"]["tried"] == tried
+    assert held["rows"]["dl_ept.pix2pix"]["date"] > "2026"
+    monkeypatch.setattr(measured_speed, "speed_file", lambda paper: path)
+    monkeypatch.setitem(GPUS, "paper", replace(GPUS["paper"], model=name))
+    (training,) = [stage for stage in plan_of("dl_ept", "paper").stages if "dl_ept/mask_conductivity" in stage.stages]
+    assert training.basis == "measured"
+    assert training.seconds == pytest.approx(4 * 6000 * 0.005)
+    other = {"training.batch_size": "16"}
+    assert [s.basis for s in plan_of("dl_ept", "paper", other).stages if len(s.stages) == 4] == ["operations"]
 
 
 def test_a_plan_follows_from_costs_and_assumptions():

@@ -20,6 +20,13 @@ def test_the_loss_is_least_at_the_target_and_there_the_entropy() -> None:
         entropy(torch.tensor([1.2]))
 
 
+def test_an_output_in_reduced_precision_is_compared_in_the_targets_own() -> None:
+    target = torch.tensor([0.1, 0.5])
+    loss = SoftTargetCrossEntropy()(torch.tensor([0.25, 0.5], dtype=torch.bfloat16), target, 0)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(SoftTargetCrossEntropy()(torch.tensor([0.25, 0.5]), target, 0)))
+
+
 def volumes() -> tuple[torch.Tensor, torch.Tensor]:
     target = torch.zeros(1, 6, 5, 4)
     target[:, 2:4, 1:3] = 1.0

@@ -170,7 +170,7 @@ class DlEptSettings:
         """The settings of a scale; `paper` has the paper's sizes."""
         paper = cls()
         if scale == "paper":
-            return replace(paper, training=replace(paper.training, precision="bfloat16"))
+            return replace(paper, training=replace(paper.training, steps=6000, precision="bfloat16"))
         if scale == "colab":
             return replace(
                 paper,
