@@ -31,7 +31,9 @@ if CUDA or INTERPRETED:
     from mrrepro.solvers import potential_kernels_triton as kernels
     from mrrepro.solvers.potential_multigrid_triton import FusedCycle, FusedIteration
 
-with_kernels = pytest.mark.skipif(not (CUDA or INTERPRETED), reason="no CUDA device: runs below in the interpreter")
+with_kernels = pytest.mark.skipif(
+    not (CUDA or INTERPRETED), reason="no CUDA device: runs in the interpreter, by the test above"
+)
 
 
 @pytest.mark.skipif(CUDA or INTERPRETED, reason="the kernels are tested one by one here")
