@@ -11,6 +11,7 @@ from mrrepro.cli.paper_state import chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.cli.plan import GPUS, STAGE_MINUTES, ChapterPlan, commands, plan_of
 from mrrepro.cli.reporting import figure
+from mrrepro.cli.speed import AS_IT_IS
 from mrrepro.runs.measured_speed import read_speed
 from mrrepro.runs.rehearsed import read_rehearsed
 
@@ -76,7 +77,7 @@ def _shown(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _step(name: str, row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str]:
     best = one["batch"] == row["batch"] and one["option"] == row["option"]
-    how = "" if one["option"] == "as it is" else f", {one['option']}"
+    how = "" if one["option"] == AS_IT_IS else f", {one['option']}"
     goal = f"{row['goal']:.0%}" if best and row["goal"] is not None else ""
     return [
         name, f"{one['batch']}{how}", row["precision"], f"{1e3 * one['seconds']:.3g}", f"{1e3 * one['floor']:.3g}",

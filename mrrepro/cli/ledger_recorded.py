@@ -1,8 +1,8 @@
-"""``mrrepro ledger recorded``: the claims that recorded runs of a scale decide, taken into the ledger."""
+"""``mrrepro ledger recorded``: what recorded runs of a scale say of numbers and claims, taken into the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +22,10 @@ def recorded(
     folder: Annotated[Path | None, typer.Option("--from", help="the recorded files; else the chapter's")] = None,
     to: Annotated[Path | None, typer.Option(help="the ledger's folder; else the chapter's")] = None,
 ) -> None:
-    """Judge what recorded runs say of the chapter's claims, without a notebook."""
+    """Judge what recorded runs say of the chapter's numbers and claims, without a notebook.
+
+    A number is that of the lowest seed, as a notebook with that seed gives it; a claim needs two seeds.
+    """
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.settings import SCALES, require_known
 
@@ -36,7 +39,7 @@ def recorded(
 
 
 def records_of(ledger: Any, scale: str, folder: Path | None = None) -> list[Any]:
-    """Return one judged record for each claim that the recorded runs of a scale decide; stale runs decide nothing.
+    """Return one judged record for each number and claim that the recorded runs of a scale decide; stale runs do not.
 
     Parameters
     ----------
@@ -47,42 +50,78 @@ def records_of(ledger: Any, scale: str, folder: Path | None = None) -> list[Any]
     folder : Path, optional
         Where the recorded files lie; by default the chapter's.
     """
-    from mrrepro.runs.recorded import made_by, recorded_folder
+    from mrrepro.runs.recorded import recorded_folder
+
+    place = folder or recorded_folder(ledger.paper, scale)
+    return [*_numbers(ledger, scale, place), *_claims(ledger, scale, place)]
+
+
+def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
+    from mrrepro.runs.recorded import read_recorded, stale_reason
+
+    records = []
+    for each in getattr(paper_module(ledger.paper, "result_values"), "VALUES", ()):
+        fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, folder) if not stale_reason(run)]
+        if not fresh:
+            continue
+        stage = f"{ledger.paper}/{each.stage}"
+        run = {**fresh[0], "stages": {stage: fresh[0]["stages"][stage]}}
+        for found in each.values(run["numbers"][stage][each.document]):
+            held = {"value": found.value, "sd": found.sd, "n_cases": found.n_cases, "seeds": (int(run["seed"]),)}
+            records.append(_record(ledger, found.id, scale, [run], **held))
+    return records
+
+
+def _claims(ledger: Any, scale: str, folder: Path) -> list[Any]:
+    records = []
+    for name, found in _evidence(ledger.paper, scale, folder).items():
+        runs = getattr(found, "runs", ()) or _fresh(folder, found.seeds)
+        held = {"statistic": found.statistic, "n_cases": found.n_cases, "seeds": found.seeds}
+        records.append(_record(ledger, f"{ledger.paper}.claim.{name}", scale, runs, **held))
+    return records
+
+
+def _record(
+    ledger: Any,
+    id: str,
+    scale: str,
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    seeds: tuple[int, ...],
+    n_cases: int,
+    value: float | None = None,
+    sd: float | None = None,
+    statistic: Any = None,
+) -> Any:
+    """Judge what recorded runs found; their stages say code, data, devices and time."""
+    from mrrepro.runs.recorded import made_by
     from mrrepro.runs.records import Record
     from mrrepro.runs.verdicts import Found
 
-    place = folder or recorded_folder(ledger.paper, scale)
-    records = []
-    for name, found in _evidence(ledger.paper, scale, place).items():
-        id, seeds = f"{ledger.paper}.claim.{name}", found.seeds
-        verdict = ledger.judge(id, Found(None, "simulated", None, len(seeds), found.n_cases, found.statistic))
-        runs = getattr(found, "runs", ()) or _fresh(place, seeds)
-        made, origins = made_by(runs), [origin for run in runs for origin in run["stages"].values()]
-        records.append(
-            Record(
-                id=id,
-                value=None,
-                sd=None,
-                n_seeds=len(seeds),
-                n_cases=found.n_cases,
-                scale=scale,
-                basis="simulated",
-                statistic=found.statistic,
-                verdict=verdict.verdict,
-                reason=verdict.reason,
-                commit=", ".join(sorted({str(run["commit"]) for run in runs})),
-                parameters={"scale": scale, "seed": min(seeds), "overrides": {}},
-                seeds=seeds,
-                data=made.data,
-                code=made.code,
-                device=", ".join(sorted({str(origin["device"]) for origin in origins})),
-                notebook=NOTEBOOK,
-                seconds=round(made.seconds, 3),
-                peak_memory_mib=made.peak_memory_mib,
-                date=max(str(origin["created"]) for origin in origins),
-            )
-        )
-    return records
+    verdict = ledger.judge(id, Found(value, "simulated", sd, len(seeds), n_cases, statistic))
+    made, origins = made_by(runs), [origin for run in runs for origin in run["stages"].values()]
+    return Record(
+        id=id,
+        value=value,
+        sd=sd,
+        n_seeds=len(seeds),
+        n_cases=n_cases,
+        scale=scale,
+        basis="simulated",
+        statistic=statistic,
+        verdict=verdict.verdict,
+        reason=verdict.reason,
+        commit=", ".join(sorted({str(run["commit"]) for run in runs})),
+        parameters={"scale": scale, "seed": min(seeds), "overrides": {}},
+        seeds=seeds,
+        data=made.data,
+        code=made.code,
+        device=", ".join(sorted({str(origin["device"]) for origin in origins})),
+        notebook=NOTEBOOK,
+        seconds=round(made.seconds, 3),
+        peak_memory_mib=made.peak_memory_mib,
+        date=max(str(origin["created"]) for origin in origins),
+    )
 
 
 def _fresh(folder: Path, seeds: Collection[int]) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
 import typer
 
 from mrrepro.cli.papers import paper_module, paper_settings, paper_stages
 from mrrepro.cli.reporting import one_line_errors, print_json, print_table
+from mrrepro.cli.speed import AS_IT_IS
 
 COMMAND_MINUTES = 8.0
 """Limit that the commands of a plan set themselves, so that each ends before nine minutes."""
@@ -81,8 +82,8 @@ class PlannedStage:
     seconds : float
         Of all these stages together.
     basis : str
-        ``"measured"`` (on such a GPU, or where no GPU helps on a processor), ``"operations"`` or ``"goal"`` (of a
-        simulator or solver).
+        ``"recorded"`` (a run of the stages that is in the repository), ``"measured"`` (a step or an item on such a GPU,
+        or where no GPU helps on a processor), ``"operations"`` or ``"goal"`` (of a simulator or solver).
     """
 
     stages: tuple[str, ...]
@@ -154,10 +155,30 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
         if work.stages and work.id in held["training"]:
             cost, row = held["training"][work.id]["cost"][scale], on_gpu.get(work.id) if scale == "paper" else None
             planned.append(_training(work, cost, settings, gpu, row))
+    taken = _recorded_seconds(chapter, scale, gpu) if not overrides else {}
+    planned = [_as_recorded(stage, taken) for stage in planned]
     told = {name for stage in planned for name in stage.stages}
+    planned += [PlannedStage((name,), "as recorded", each, "recorded") for name, each in taken.items() if name not in told]
+    told |= set(taken)
     names = [stage.name for stage in paper_stages(chapter)]
     ordered = sorted(planned, key=lambda stage: min((names.index(name) for name in stage.stages), default=0))
     return ChapterPlan(chapter, scale, gpu.name, tuple(ordered), tuple(name for name in names if name not in told))
+
+
+def _recorded_seconds(chapter: str, scale: str, gpu: Gpu) -> dict[str, float]:
+    """Seconds of each stage of the headline run that is recorded on such a GPU with today's code."""
+    from mrrepro.runs.recorded import read_recorded, stale_reason
+
+    fresh = [run for run in read_recorded(chapter, scale, "headline") if not stale_reason(run)]
+    origins = fresh[0]["stages"] if fresh else {}
+    return {name: float(origin["seconds"]) for name, origin in origins.items() if gpu.model in origin["device"]}
+
+
+def _as_recorded(stage: PlannedStage, taken: Mapping[str, float]) -> PlannedStage:
+    if not set(stage.stages) <= set(taken):
+        return stage
+    words, _, _ = stage.words.rpartition(",")  # without what was expected of each
+    return replace(stage, words=words, seconds=sum(taken[name] for name in stage.stages), basis="recorded")
 
 
 def measured_on(gpu: Gpu, chapter: str) -> dict[str, Any]:
@@ -174,8 +195,11 @@ def _training(
 ) -> PlannedStage:
     """A training by the measured time of a step of this batch and precision, where there is one."""
     steps, size, precision = work.steps(settings), settings.training.batch_size, settings.training.precision
-    alike = measured is not None and measured["precision"] == precision
-    tried = [one for one in measured["tried"] if one["batch"] == size] if measured is not None and alike else []
+    tried = (
+        [one for one in measured["tried"] if one["batch"] == size and one["option"] == AS_IT_IS]
+        if measured is not None and measured["precision"] == precision
+        else []
+    )
     each = tried[0]["seconds"] if tried else gpu.seconds_of_step({**cost, "batch_size": size}, precision)
     words = f"{len(work.stages)} x {steps:,} steps of {size}, {1e3 * each:.3g} ms each"
     return PlannedStage(work.stages, words, len(work.stages) * steps * each, "measured" if tried else "operations")

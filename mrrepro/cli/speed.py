@@ -11,6 +11,9 @@ import typer
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings
 from mrrepro.cli.reporting import figure, tracebacks
 
+AS_IT_IS = "as it is"
+"""A step as the stages run it."""
+
 _LEAST_GAIN = 1.03
 """A batch twice as large is kept while it gives so many times the samples a second."""
 
@@ -110,9 +113,7 @@ def _steps(chapter: str, work: Any, rates: Any, device: str, full: bool, options
         of_batch = cost.of_batch(batch)
         floor = rates.floor(of_batch.operations, of_batch.moved_bytes, precision)
         share = of_batch.operations / seconds / rates.of(precision)
-        tried.append(
-            {"batch": batch, "option": option or "as it is", "seconds": seconds, "floor": floor, "share": share}
-        )
+        tried.append({"batch": batch, "option": option or AS_IT_IS, "seconds": seconds, "floor": floor, "share": share})
         return True
 
     size = settings.training.batch_size

@@ -26,6 +26,26 @@ class Evidence:
     runs: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class FoundValue:
+    """Our value for a number of the paper, by its id, with its standard deviation and over how many cases."""
+
+    id: str
+    value: float
+    sd: float | None = None
+    n_cases: int = 1
+
+
+@dataclass(frozen=True)
+class StageValues:
+    """Which numbers a document of a stage gives, in the recorded runs of a variant."""
+
+    variant: str
+    stage: str
+    document: str
+    values: Callable[[Any], list[FoundValue]]
+
+
 class RecordedRuns:
     """The recorded runs of a paper at one scale that are not stale.
 
@@ -94,6 +114,12 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
             rests_on = tuple(run for variant in variants for run in runs.runs(variant))
             found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
     return found
+
+
+def record_values(run: NotebookRun[Any], values: Sequence[FoundValue]) -> None:
+    """Record values in a notebook's run."""
+    for found in values:
+        run.record(found.id, found.value, sd=found.sd, n_cases=found.n_cases)
 
 
 def record_claims(

@@ -51,11 +51,12 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from mrrepro.metrics.electric_fields import magnitude
-from mrrepro.metrics.evidence import claim_rows, record_claims
+from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
 from mrrepro.papers.condnet import plots
 from mrrepro.papers.condnet.evidence import RecordedSweeps, global_error, relative_l2
 from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.refinement import REFINED
+from mrrepro.papers.condnet.result_values import REGIONS, table3_values
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, read_fields, site_on
 from mrrepro.papers.condnet.tables import nearer_words, refined_rows, staircase_rows
@@ -132,15 +133,7 @@ show(
 # error. So beside it stand the relative L2 difference of the vectors, RDM (the pattern alone) and MAG (the size alone).
 
 # %%
-REGIONS = ("motor_area", "brain", "non_brain", "head")
-CASES = ("case01017", "case01019", "case01025", "case01028", "case01034", "case01039", "case01042", "case01045")
-for case, one in zip(CASES, entries, strict=False):
-    for region in REGIONS:
-        found = one["regions"][region]["estimated"]["global_error"]
-        run.record(f"condnet.table3.{case}.{region}", found["mean"], sd=found["sd"])
-for region in REGIONS:
-    values = [global_error(one, region) for one in entries]
-    run.record(f"condnet.table3.average.{region}", float(np.mean(values)), n_cases=len(values))
+record_values(run, table3_values(entries))
 
 # %%
 paper = {number.id: number for number in run.ledger.numbers}

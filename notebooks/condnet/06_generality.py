@@ -49,10 +49,11 @@ overrides = {}  # settings by dotted name
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrrepro.metrics.evidence import claim_rows, record_claims
+from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
 from mrrepro.papers.condnet import plots, real_heads, table1, tables
 from mrrepro.papers.condnet.evidence import RecordedSweeps
 from mrrepro.papers.condnet.generality import PRESENT, ROI_TISSUES, SCANNERS, UNSEEN
+from mrrepro.papers.condnet.result_values import SCANS, lens_values, table5_id, table5_values, tissue_means
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
@@ -72,7 +73,6 @@ voxel_mm = run.settings.heads.voxel_size_mm
 
 # %%
 paper = {number.id: number for number in run.ledger.numbers}
-SCANS = ("tcga_02_0006", "tcga_14_1794", "tcga_19_0963")
 show_table(
     tables.scanner_rows({scan.upper().replace("_", "-"): paper[f"condnet.table4.{scan}"].value for scan in SCANS}),
     caption="Scanners simulated here, and what Table IV has of the paper's scans.",
@@ -107,30 +107,19 @@ show(
 # skin at half of it: consistent between scanners, and consistently wrong.
 
 # %%
-IDS = {"vitreous_humour": "vitreous_humor", "grey_matter": "gm", "white_matter": "wm"}
-means = {
-    (tissue, place): [one["variants"][place]["tissues"][tissue]["conductivity"]["mean"] for one in heads
-                      if tissue in one["variants"][place]["tissues"]]
-    for tissue in ROI_TISSUES for place in range(len(variants))
-}  # fmt: skip
-
-# %%
-for (tissue, place), values in means.items():
-    if place and values:
-        name = f"condnet.table5.{SCANS[place - 1]}.{IDS.get(tissue, tissue)}"
-        _ = run.record(name, float(np.mean(values)), n_cases=len(values))
+means = [tissue_means(heads, place) for place in range(len(variants))]
+record_values(run, table5_values(heads))
 
 # %%
 rows = []
 for tissue in ROI_TISSUES:
     row = {"tissue": tissue.replace("_", " "), "trained": table1.COLUMN_A[tissue]}
     for place, name in enumerate(variants):
-        values = means[tissue, place]
+        values = means[place][tissue]
         row[f"ours, {name.split(':')[0]}"] = float(np.mean(values)) if values else "no full voxel"
         if place:
-            row[f"paper, {SCANS[place - 1][5:]}"] = paper[
-                f"condnet.table5.{SCANS[place - 1]}.{IDS.get(tissue, tissue)}"
-            ].value
+            scan = SCANS[place - 1]
+            row[f"paper, {scan[5:]}"] = paper[table5_id(scan, tissue)].value
     rows.append(row)
 
 # %%
@@ -186,17 +175,16 @@ show_table(
 )
 
 # %%
-lenses = [one["lens"]["with"]["mean"] for one in found if "lens" in one]
-if lenses:
-    _ = run.record("condnet.discussion.lens", float(np.mean(lenses)), n_cases=len(lenses))
+lens = lens_values(found)
+record_values(run, lens)
 show_text(
     f"The lens by Gabriel's terms has {table1.LENS.at(table1.FREQUENCY).conductivity:.2f} S/m; here it is "
     "estimated at "
-    f"{np.mean(lenses):.2f} S/m, measured in voxels that it fills by more than {100 * PRESENT:.0f} %. A lower "
+    f"{lens[0].value:.2f} S/m, measured in voxels that it fills by more than {100 * PRESENT:.0f} %. A lower "
     "value than its "
     "surroundings' shows that the images are read; that it is the *right* one would be a coincidence, for "
     "nothing taught it."
-    if lenses
+    if lens
     else "At this scale the voxels are too large for a lens."
 )
 

@@ -47,12 +47,13 @@ overrides = {}  # settings by dotted name, e.g. {"evaluation.unseen_sets": 20}
 import numpy as np
 from matplotlib import pyplot as plt
 
-from mrrepro.metrics.evidence import claim_rows, record_claims
+from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
 from mrrepro.papers.dl_ept import plots
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
 from mrrepro.papers.dl_ept.evidence import anatomy_error, claims, recorded_runs, select_rows, slope_of
 from mrrepro.papers.dl_ept.experiments import NOISE_LEVELS, OTHER_ANATOMY, OTHER_CONDITIONS, UNSEEN_SETS
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
+from mrrepro.papers.dl_ept.result_values import noise_values
 from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
@@ -177,13 +178,10 @@ show(
 )
 
 # %%
-chosen = select_rows(rows, case=TEST_HEAD, method="mask", quantity="conductivity")
-clean = next(row["nrmse"] for row in chosen if row["snr"] == "inf")
-erroneous = [row["snr"] for row in chosen if row["snr"] != "inf" and row["nrmse"] > 1.5 * clean]
-if erroneous:
-    run.record("dl_ept.discussion.erroneous_snr", max(erroneous))
+erroneous = noise_values(rows)
+record_values(run, erroneous)
 show_text(
-    f"cGANmask's conductivity has more than half as much error again at an SNR of {max(erroneous):g} and below."
+    f"cGANmask's conductivity has more than half as much error again at an SNR of {erroneous[0].value:g} and below."
     if erroneous
     else "cGANmask's conductivity nowhere has half as much error again as without noise: even the lowest SNR here does "
     "not make it worse than it is."

@@ -14,7 +14,7 @@ from mrrepro.cli.main import entry
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages
 from mrrepro.cli.plan import GPUS, commands, plan_of
-from mrrepro.runs import measured_speed
+from mrrepro.runs import measured_speed, recorded
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.measured_speed import keep_speed, read_speed
 from mrrepro.runs.recorded import recorded_folder
@@ -155,11 +155,23 @@ def test_speeds_that_are_kept_are_planned_with_and_shown(tmp_path, monkeypatch):
     assert held["rows"]["dl_ept.pix2pix"]["date"] > "2026"
     monkeypatch.setattr(measured_speed, "speed_file", lambda paper: path)
     monkeypatch.setitem(GPUS, "paper", replace(GPUS["paper"], model=name))
-    (training,) = [stage for stage in plan_of("dl_ept", "paper").stages if "dl_ept/mask_conductivity" in stage.stages]
-    assert training.basis == "measured"
-    assert training.seconds == pytest.approx(4 * 6000 * 0.005)
-    other = {"training.batch_size": "16"}
-    assert [s.basis for s in plan_of("dl_ept", "paper", other).stages if len(s.stages) == 4] == ["operations"]
+    for changes, basis in (({"training.steps": "1000"}, "measured"), ({"training.batch_size": "16"}, "operations")):
+        (training,) = [stage for stage in plan_of("dl_ept", "paper", changes).stages if len(stage.stages) == 4]
+        assert training.basis == basis
+        assert basis == "operations" or training.seconds == pytest.approx(4 * 1000 * 0.005)
+
+
+def test_stages_that_are_recorded_take_as_long_as_they_took(monkeypatch):
+    origin = {"device": "cuda (NVIDIA H100 80GB HBM3)", "seconds": 12.5}
+    names = ("dl_ept/mask_conductivity", "dl_ept/table1")
+    run = {"stages": dict.fromkeys(names, origin)}
+    monkeypatch.setattr(recorded, "read_recorded", lambda *arguments: [run])
+    monkeypatch.setattr(recorded, "stale_reason", lambda run: "")
+    plan = plan_of("dl_ept", "paper")
+    alone = [stage for stage in plan.stages if stage.basis == "recorded"]
+    assert [(stage.stages, stage.seconds) for stage in alone] == [(("dl_ept/table1",), 12.5)]  # 3 trainings are not
+    assert "dl_ept/table1" not in plan.others
+    assert not [stage for stage in plan_of("dl_ept", "colab").stages if stage.basis == "recorded"]  # another GPU
 
 
 def test_a_plan_follows_from_costs_and_assumptions():

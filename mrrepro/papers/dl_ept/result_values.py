@@ -1,0 +1,57 @@
+"""The numbers of the article that the stages give, by id: what notebooks record, and what is taken of recorded runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mrrepro.metrics.evidence import FoundValue, StageValues
+from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
+from mrrepro.papers.dl_ept.evidence import SHORT, SYMBOLS, Row, number, select_rows, table1_row
+from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
+
+LEDGER_METHODS = {"helmholtz": "hept", "mask": "cganmask", "tissue": "cgantissue"}
+"""Methods as ids of the ledger name them."""
+
+ERRONEOUS = 1.5
+"""A map is called erroneous where its error is so many times that without noise."""
+
+
+def table1_id(method: str, quantity: str, tissue: str) -> str:
+    """Id of a cell of Table 1; its standard deviation has the same with ``_sd``."""
+    return f"dl_ept.table1.{LEDGER_METHODS[method]}.{SYMBOLS[quantity]}_{SHORT[tissue]}"
+
+
+def table1_values(rows: Sequence[Row]) -> list[FoundValue]:
+    """Means and standard deviations of Table 1, and the largest relative errors of the means in the text [%]."""
+    found = []
+    for method in LEDGER_METHODS:
+        for quantity in QUANTITIES:
+            for tissue in VARIED:
+                row = table1_row(rows, method, tissue, quantity)
+                name, mean, sd = table1_id(method, quantity, tissue), number(row, "mean"), number(row, "sd")
+                found.append(FoundValue(name, mean, sd, int(row["n"])))
+                found.append(FoundValue(f"{name}_sd", sd, None, int(row["n"])))
+    phantom = [select_rows(rows, case="phantom_42", method="mask", quantity=quantity)[0] for quantity in QUANTITIES]
+    matter = [table1_row(rows, "helmholtz", tissue, quantity) for tissue in VARIED[:2] for quantity in QUANTITIES]
+    found.append(FoundValue("dl_ept.results.phantom42.mean_error", _largest_error(phantom)))
+    found.append(FoundValue("dl_ept.results.hept.mean_error", _largest_error(matter)))
+    return found
+
+
+def noise_values(rows: Sequence[Row]) -> list[FoundValue]:
+    """The largest signal-to-noise ratio at which the mask network's conductivity is erroneous, where there is one."""
+    chosen = select_rows(rows, case=TEST_HEAD, method="mask", quantity="conductivity")
+    clean = next(number(row, "nrmse") for row in chosen if row["snr"] == "inf")
+    levels = [number(row, "snr") for row in chosen if row["snr"] != "inf" and number(row, "nrmse") > ERRONEOUS * clean]
+    return [FoundValue("dl_ept.discussion.erroneous_snr", max(levels))] if levels else []
+
+
+def _largest_error(rows: Sequence[Row]) -> float:
+    return max(100.0 * abs(number(row, "mean") / number(row, "truth") - 1.0) for row in rows)
+
+
+VALUES = (
+    StageValues("headline", "table1", "table1", lambda document: table1_values(document["rows"])),
+    StageValues("headline", "noise_levels", "noise_levels", lambda document: noise_values(document["rows"])),
+)
+"""What a recorded run decides without a notebook."""
