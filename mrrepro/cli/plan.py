@@ -158,7 +158,9 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
     taken = _recorded_seconds(chapter, scale, gpu) if not overrides else {}
     planned = [_as_recorded(stage, taken) for stage in planned]
     told = {name for stage in planned for name in stage.stages}
-    planned += [PlannedStage((name,), "as recorded", each, "recorded") for name, each in taken.items() if name not in told]
+    planned += [
+        PlannedStage((name,), "as recorded", each, "recorded") for name, each in taken.items() if name not in told
+    ]
     told |= set(taken)
     names = [stage.name for stage in paper_stages(chapter)]
     ordered = sorted(planned, key=lambda stage: min((names.index(name) for name in stage.stages), default=0))

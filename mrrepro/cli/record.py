@@ -24,6 +24,7 @@ def record(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="also what is recorded already and not stale")] = False,
     to: Annotated[Path | None, typer.Option(help="folder for the files; else beside the chapter's recipe")] = None,
+    arrays: Annotated[bool, typer.Option("--arrays", help="also files of arrays of up to 1 MiB, beside them")] = False,
     minutes: Minutes = None,
 ) -> None:
     """Make the variants of a chapter over seeds, and keep their numbers as small files beside its recipe.
@@ -51,7 +52,9 @@ def record(
                 _say(first, f"{each.name} seed {seed}: recorded already")
                 continue
             try:
-                path = keep(chapter, each, seed, settings_type=settings, scale=scale, store=store, folder=to)
+                path = keep(
+                    chapter, each, seed, settings_type=settings, scale=scale, store=store, folder=to, arrays=arrays
+                )
                 _say(first, f"{each.name} seed {seed}: {path}")
             except (ValueError, RuntimeError, FloatingPointError, OSError) as error:
                 failed.append(f"{each.name} seed {seed}: {error}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from mrrepro.runs import processes
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.files import digest_of, read_json, write_text
+from mrrepro.runs.files import digest_of, read_arrays, read_json, write_text
 from mrrepro.runs.machine import commit
 from mrrepro.runs.settings import ScaledSettings, as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
@@ -27,6 +28,9 @@ from mrrepro.runs.stages import Stage, make
 FORMAT = "mrrepro-recorded/1"
 _INNERMOST = re.compile(r"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
 _SHORT = 110
+
+MOST_BYTES = 2**20
+"""Files of arrays up to this size may be kept of a recorded run."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,11 @@ def record(
     store: ArtifactStore,
     folder: Path | None = None,
     device: str | None = None,
+    arrays: bool = False,
 ) -> Path:
     """Make the stages of one variant and seed, and keep their numbers; other seeds of the file stay.
+
+    With ``arrays`` files of arrays of up to `MOST_BYTES` are kept beside it too, for `recorded_arrays`.
 
     Returns
     -------
@@ -93,9 +100,39 @@ def record(
         "stages": {a.stage: _origin(a, store) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
+    if arrays:
+        for artifact in artifacts:
+            for name, about in artifact.manifest["files"].items():
+                if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:
+                    shutil.copyfile(
+                        artifact.file(name), path.with_name(_arrays_file(variant.name, seed, artifact.stage, name))
+                    )
     with store.lock(f"{paper}/recorded", f"{scale}-{variant.name}"):
         _add_run(path, run, {"paper": paper, "variant": variant.name, "scale": scale}, variant)
     return path
+
+
+def _arrays_file(variant: str, seed: int, stage: str, name: str) -> str:
+    return f"{variant}-seed{seed}-{stage.rpartition('/')[2]}-{name}"
+
+
+def recorded_arrays(
+    paper: str, scale: str, variant: str, stage: str, name: str, folder: Path | None = None
+) -> dict[str, np.ndarray[Any, Any]] | None:
+    """Arrays that were kept of a stage in the lowest recorded seed of a variant; None where they were not.
+
+    Parameters
+    ----------
+    stage : str
+        Its name, ``"<chapter>/<step>"``.
+    name : str
+        Of the file that the stage wrote.
+    """
+    runs = read_recorded(paper, scale, variant, folder)
+    if not runs:
+        return None
+    path = (folder or recorded_folder(paper, scale)) / _arrays_file(variant, int(runs[0]["seed"]), stage, name)
+    return read_arrays(path) if path.exists() else None
 
 
 def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant: Variant) -> None:

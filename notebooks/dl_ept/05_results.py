@@ -57,8 +57,9 @@ from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.result_values import LEDGER_METHODS, table1_id, table1_values
 from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.papers.dl_ept.simulation import TUMOUR_LABEL
-from mrrepro.runs.figures import show, show_receipt, show_table
+from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
+from mrrepro.runs.recorded import recorded_arrays
 
 # %%
 run = open_run("dl_ept", "05_results", DlEptSettings, globals())
@@ -121,19 +122,25 @@ show(
 # Means and standard deviations after three layers of voxels are taken off each tissue, so that Helmholtz EPT has a
 # chance. Where fewer than 200 voxels would be left we take off fewer layers; the table says how many.
 
-# %%
-cells = [(m, q, t) for m in LEDGER_METHODS for q in QUANTITIES for t in VARIED]
-table = []
-for method, quantity, tissue in cells:
-    row, name = sweeps.table1_row(rows, method, tissue, quantity), table1_id(method, quantity, tissue)
-    paper = run.ledger.entries[name].value, run.ledger.entries[f"{name}_sd"].value
-    symbol = f"{sweeps.SYMBOLS[quantity]} {sweeps.SHORT[tissue]}"
-    line = {"method": plots.METHODS[method], "quantity": symbol, "truth": row["truth"]}
-    line |= {"paper": f"{paper[0]} ({paper[1]})", "ours": f"{row['mean']:.3g} ({row['sd']:.2g})"}
-    table.append(line | {"voxels": row["n"], "layers off": row["erosion"]})
 
 # %%
-show_table(table, caption="Table 1 for the test head: mean (sd), paper beside ours.", name="tab-ept-table1")
+def table1_lines(rows):
+    """Table 1, paper beside ours, from the rows of one run."""
+    lines = []
+    for method, quantity, tissue in [(m, q, t) for m in LEDGER_METHODS for q in QUANTITIES for t in VARIED]:
+        row, name = sweeps.table1_row(rows, method, tissue, quantity), table1_id(method, quantity, tissue)
+        paper = run.ledger.entries[name].value, run.ledger.entries[f"{name}_sd"].value
+        symbol = f"{sweeps.SYMBOLS[quantity]} {sweeps.SHORT[tissue]}"
+        line = {"method": plots.METHODS[method], "quantity": symbol, "truth": row["truth"]}
+        line |= {"paper": f"{paper[0]} ({paper[1]})", "ours": f"{row['mean']:.3g} ({row['sd']:.2g})"}
+        lines.append(line | {"voxels": row["n"], "layers off": row["erosion"]})
+    return lines
+
+
+# %%
+show_table(
+    table1_lines(rows), caption="Table 1 for the test head: mean (sd), paper beside ours.", name="tab-ept-table1"
+)
 
 # %% [markdown]
 # ### How many layers?
@@ -180,6 +187,37 @@ for tissue in VARIED:
             line[f"sd / mean at {size:g} mm"] = abs(cell["sd"] / cell["mean"])
         table.append(line)
 show_table(table, caption="H-EPT in the test head in two voxel sizes: mean (sd).", name="tab-ept-voxels")
+
+# %% [markdown]
+# ## At the paper's sizes
+#
+# What was recorded once with images of 256 x 256 and the whole database in voxels of 2 mm, if anything was: the same
+# figure and table, beside those of the run at hand. [Paper scale](../../book/paper_scale.md) says on what it ran.
+# <!-- typed: 256: image size in the paper; 2: voxels at scale paper -->
+
+# %%
+at_paper = sweeps.recorded_runs("paper")
+drawn = (
+    recorded_arrays("dl_ept", "paper", "headline", TABLE_1.name, "slices.npz") if at_paper.seeds("headline") else None
+)
+if drawn is not None:
+    size = DlEptSettings.at_scale("paper").simulation.voxel_size
+    figure = plots.reconstructions(drawn[f"{TEST_HEAD}_maps"], ["truth", "H-EPT", "cGANmask", "cGANtissue"], size)
+    show(
+        figure,
+        alt="Conductivity and permittivity of a head in fine voxels. The truth shows folded grey matter; Helmholtz EPT "
+        "is noise but for the largest regions, both networks show the tissues, cGANtissue with the sharper borders.",
+        caption="The test head at the paper's sizes, recorded (the counterpart of the paper's Fig. 2). Simulated.",
+        name="fig-ept-head-paper",
+    )
+
+# %%
+found = at_paper.documents("headline", "table1", "table1")
+if found:
+    caption = "Table 1 at the paper's sizes, recorded: mean (sd), paper beside ours."
+    show_table(table1_lines(found[0]["rows"]), caption=caption, name="tab-ept-table1-paper")
+else:
+    show_text("Nothing is recorded at the paper's sizes with the code as it is now.")
 
 # %%
 decided = [

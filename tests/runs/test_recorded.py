@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from mrrepro.runs import recorded as module_of_recorded
 from mrrepro.runs.recorded import (
     Variant,
     fresh_seeds,
@@ -14,6 +15,7 @@ from mrrepro.runs.recorded import (
     numbers_of,
     read_recorded,
     record,
+    recorded_arrays,
     stale_reason,
     variant_named,
 )
@@ -187,3 +189,27 @@ def test_file_is_small_valid_json_with_rounded_numbers(package, store, tmp_path)
     assert len(text) < 2500
     made = make(stage, recipe.SETTINGS.at_scale("smoke"), 0, store)
     assert np.isinf(np.array(numbers_of(made)["values"], dtype=float)).sum() == 2
+
+
+def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_path, monkeypatch):
+    """Those of the lowest recorded seed are read, whatever other seeds kept."""
+    package.write("arrays", ARRAYS)
+    settings, folder = package.module("recipe").SETTINGS, tmp_path / "r"
+    stage = Stage("fake/arrays", package.module("arrays").write, lambda settings: settings.counting)
+    variant = Variant("arrays", {}, "arrays", (stage,))
+    name = next(each for each in make(stage, settings.at_scale("smoke"), 0, store).manifest["files"] if "npz" in each)
+
+    def read():
+        return recorded_arrays("fake", "smoke", "arrays", "fake/arrays", name, folder)
+
+    def keep(seed, arrays):
+        record("fake", variant, seed, settings_type=settings, scale="smoke", store=store, folder=folder, arrays=arrays)
+        return read()
+
+    assert read() is None  # nothing is recorded
+    monkeypatch.setattr(module_of_recorded, "MOST_BYTES", 10)
+    assert keep(1, arrays=True) is None  # too large
+    monkeypatch.undo()
+    kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
+    assert all(np.array_equal(kept[key], expected[key]) for key in expected)
+    assert keep(0, arrays=False) is None  # seed 0 is the lowest now
