@@ -52,6 +52,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.papers.condnet import plots, table1
 from mrrepro.papers.condnet.heads import HEADS, read_heads
+from mrrepro.papers.condnet.planes import beside_middle, three_slices
 from mrrepro.papers.condnet.scanners import TRAINED
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
@@ -156,8 +157,8 @@ palette = ListedColormap(["white", *plt.get_cmap("tab20").colors[: len(HEAD_TISS
 chosen = [training[0], testing[0], testing[-1]]
 figure, axes = plt.subplots(3, 3, figsize=(8.6, 7.4), layout="constrained")
 for column, head in enumerate(chosen):
-    at = plots.beside_middle(head.brain, 1e3 * head.voxel_size)
-    for row, part in enumerate(plots.three_slices(head.labels, at)):
+    at = beside_middle(head.brain, 1e3 * head.voxel_size)
+    for row, part in enumerate(three_slices(head.labels, at)):
         axes[row, column].imshow(part.T, origin="lower", cmap=palette, vmin=-0.5, vmax=len(HEAD_TISSUES) - 0.5,
                                  interpolation="nearest")  # fmt: skip
         axes[row, column].set_axis_off()
@@ -192,7 +193,7 @@ show_table(rows, caption="Tissues, and their signals relative to white matter.",
 
 # %% tags=["hide-input"]
 head = testing[-1]
-at = plots.beside_middle(head.brain, 1e3 * head.voxel_size)
+at = beside_middle(head.brain, 1e3 * head.voxel_size)
 uniform = head.uniform(table1.COLUMN_A)
 titles = ("T1-weighted", "T2-weighted", "conductivity A", "conductivity B")
 volumes = (head.images[0], head.images[1], uniform, head.uniform(table1.COLUMN_B))

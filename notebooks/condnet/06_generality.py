@@ -53,6 +53,7 @@ from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
 from mrrepro.papers.condnet import plots, real_heads, table1, tables
 from mrrepro.papers.condnet.evidence import RecordedSweeps
 from mrrepro.papers.condnet.generality import PRESENT, ROI_TISSUES, SCANNERS, UNSEEN
+from mrrepro.papers.condnet.planes import middle_of
 from mrrepro.papers.condnet.result_values import SCANS, lens_values, table5_id, table5_values, tissue_means
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -233,7 +234,7 @@ for mapped in real:
     ranges = dict.fromkeys(titles[:2], (plots.SIGNAL, 0.0, 1.0)) | {"CondNet": (plots.CONDUCTIVITY, 0.0, 2.0)}
     show(
         plots.slice_rows(
-            columns, plots.middle_of(mapped.head), mapped.voxel_mm, ranges, {"CondNet": plots.CONDUCTIVITY_LABEL}
+            columns, middle_of(mapped.head), mapped.voxel_mm, ranges, {"CondNet": plots.CONDUCTIVITY_LABEL}
         ),
         alt="Three slices of a real head, T1- and T2-weighted, and the conductivity that the networks estimate: the "
         "ventricles and the fluid around the brain stand out, bone and fat are dark.",

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32
+
+from mrrepro.papers.condnet.planes import three_slices
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,15 +19,7 @@ CONDUCTIVITY_LABEL, FIELD_LABEL = "σ [S/m]", "|E| [V/m]"
 LARGEST_SHOWN = 2.0
 """Upper end of the colours of a conductivity [S/m]; they are spaced by its square root."""
 
-BESIDE_MM = 14.0
-"""From the midline to the sagittal slices shown [mm]."""
-
 Volume = Float[np.ndarray, "x y z"]
-
-
-def three_slices(volume: Volume, at: tuple[int, int, int]) -> list[np.ndarray[Any, Any]]:
-    """Axial, sagittal and coronal slice through a voxel, each to be drawn with its first axis to the right."""
-    return [volume[:, :, at[2]], volume[at[0], :, :], volume[:, at[1], :]]
 
 
 def slice_rows(
@@ -50,14 +44,24 @@ def slice_rows(
     bars : mapping
         Label of the colour bar below a column; a title that is missing gets none.
     """
+    return plane_rows({title: three_slices(volume, at) for title, volume in columns.items()}, voxel_mm, ranges, bars)
+
+
+def plane_rows(
+    columns: Mapping[str, Sequence[np.ndarray[Any, Any]]],
+    voxel_mm: float,
+    ranges: Mapping[str, tuple[str, float, float]],
+    bars: Mapping[str, str],
+) -> Figure:
+    """The same from an axial, a sagittal and a coronal slice of each volume."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
         3, len(columns), figsize=(2.0 * len(columns) + 0.6, 6.2), layout="constrained", squeeze=False
     )
-    for column, (title, volume) in enumerate(columns.items()):
+    for column, (title, parts) in enumerate(columns.items()):
         colours, low, high = ranges[title]
-        for row, part in enumerate(three_slices(volume, at)):
+        for row, part in enumerate(parts):
             drawn = draw(axes[row, column], part, voxel_mm, colours, low, high)
         axes[0, column].set_title(title, fontsize=9)
         if title in bars:
@@ -132,18 +136,6 @@ def boxes(panel: Axes, summaries: Sequence[Mapping[str, float]], positions: Sequ
         panel.plot([place - 0.14, place + 0.14], [median, median], color=colour)
         ends = [max(summary["mean"] - summary["sd"], 1e-4), summary["mean"] + summary["sd"]]
         panel.plot([place, place], ends, color=colour, linewidth=0.8)
-
-
-def middle_of(mask: Bool[np.ndarray, "x y z"]) -> tuple[int, int, int]:
-    """Voxel at the centre of a mask."""
-    x, y, z = (round(float(index.mean())) for index in np.nonzero(mask))
-    return x, y, z
-
-
-def beside_middle(mask: Bool[np.ndarray, "x y z"], voxel_mm: float) -> tuple[int, int, int]:
-    """Voxel to the left of a brain's centre: a sagittal slice through the centre shows the fissure alone."""
-    x, y, z = middle_of(mask)
-    return max(0, x - round(BESIDE_MM / voxel_mm)), y, z
 
 
 def by_voxel(entries: Sequence[Mapping[str, Any]], what: str, value: str) -> list[dict[str, Any]]:

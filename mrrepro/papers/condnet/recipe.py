@@ -6,6 +6,7 @@ from mrrepro.papers.condnet import real_data
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, TIMING
 from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN
 from mrrepro.papers.condnet.heads import HEADS
+from mrrepro.papers.condnet.pictures import PICTURES
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.sphere_study import SPHERES
@@ -28,6 +29,7 @@ WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
 VARIANTS = (
     Variant("headline", {}, "the chapter's networks at full length, and the experiments on them", WHOLE),
     Variant("two", {}, "two conductors at once beside one", (MAPS, MAPS_OF_TWO)),
+    Variant("pictures", {}, "slices of a test head, its maps and its fields", (PICTURES,)),
     Variant("spheres", {}, "the solver against closed forms by voxel size, and its cycles by grid", (SPHERES,)),
     Variant("timing", {}, "a map of 256^3 voxels, timed", (TIMING,)),
     Variant(

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from condnet_smoke import SmokeRun
 
+from mrrepro.metrics.electric_fields import magnitude
 from mrrepro.papers.condnet import generality, heads, refinement, stimulation
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, read_maps
 from mrrepro.papers.condnet.generality import SCANNERS, UNSEEN, ellipsoid_share
 from mrrepro.papers.condnet.heads import HEADS, Person, people, read_fractions, read_heads
+from mrrepro.papers.condnet.pictures import FIELDS_FILE, MAPS_FILE, PICTURES
+from mrrepro.papers.condnet.planes import PLANES, middle_of
 from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS
 from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, SolverSettings
 from mrrepro.papers.condnet.sphere_study import LAYERS, SPHERES
@@ -181,3 +184,16 @@ def test_the_study_of_spheres_tells_ways_and_voxels_apart(smoke: SmokeRun) -> No
     assert len(found["electrodes"]) == 8
     assert [e["voxels"] for e in found["growth"]] == [16]
     assert all(0 < e["cycles"] < 40 and e["true_residual"] <= 1e-8 for e in found["growth"])
+
+
+def test_pictures_are_slices_of_the_last_head(smoke: SmokeRun) -> None:
+    made = smoke.make(PICTURES)
+    head, fields = read_heads(smoke.make(HEADS), "testing")[-1], read_fields(smoke.make(FIELDS))[-1]
+    shown, strengths = made.arrays(MAPS_FILE), made.arrays(FIELDS_FILE)
+    assert {key.rpartition("_")[2] for key in shown} == set(PLANES)
+    x, y, _ = head.labels.shape
+    assert shown["t1_axial"].shape == strengths["uniform_axial"].shape == (x, y)
+    assert set(np.unique(shown["uniform_coronal"])) <= {np.float16(value) for value in (0.0, *COLUMN_A.values())}
+    _, at, _ = middle_of(stimulation.motor_area(head))
+    expected = magnitude(fields["estimated"])[:, at, :]
+    np.testing.assert_allclose(strengths["estimated_coronal"], expected, rtol=1e-3, atol=1e-2)
