@@ -204,14 +204,20 @@ def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
 
 
 @pytest.mark.parametrize("chapter", ["dl_ept"])
-def test_recorded_claims_are_judged_as_by_the_notebooks(chapter):
-    """At scale demo both ways exist; the claims that a notebook took into the ledger have the same verdict."""
+def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
+    """At scale demo both ways exist; what a notebook took into the ledger has the same verdict, and the same value."""
     ledger = Ledger(chapter)
     by_notebook = {record.id: record for record in ledger.records("demo")}
     found = [record for record in records_of(ledger, "demo") if record.id in by_notebook]
-    assert len(found) > 10
+    numbers = [record for record in found if record.value is not None]
+    assert len(numbers) > 30
+    assert len(found) - len(numbers) > 10
     assert {record.id: record.verdict for record in found} == {r.id: by_notebook[r.id].verdict for r in found}
-    assert all(record.code and record.device and record.n_seeds > 1 for record in found)
+    for record in numbers:
+        assert record.value == pytest.approx(by_notebook[record.id].value, rel=1e-3)  # recorded to four digits
+        assert record.n_cases == by_notebook[record.id].n_cases
+    assert all(record.code and record.device for record in found)
+    assert all(record.n_seeds > 1 for record in found if record.statistic is not None)
 
 
 def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_command):
