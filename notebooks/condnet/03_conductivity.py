@@ -254,6 +254,22 @@ if bone:
     )
 
 # %% [markdown]
+# How much of this is the training's length and the size of the voxels shows the recorded run at the paper's size, where
+# there is one:
+
+# %%
+at_paper = RecordedSweeps("paper")
+if at_paper.seeds("headline"):
+    show_table(
+        median_rows(at_paper),
+        caption="The same at the paper's size: ten heads of 1 mm, 50 epochs (recorded).",
+        name="tab-medians-paper",
+    )
+    show_text(median_verdicts(at_paper))
+else:
+    show_text("Nothing is recorded at the paper's size with the code as it is now.")
+
+# %% [markdown]
 # ## Controls
 #
 # A network that knew one head by heart would do as well with another head's images; a *mean* map of the training heads,

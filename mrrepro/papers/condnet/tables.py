@@ -44,7 +44,7 @@ def median_rows(sweeps: RecordedSweeps) -> Rows:
         for kind, medians in kinds.items():
             values = medians[tissue]
             row[kind] = " ".join(f"{value:.3f}" for value in values) or "no full voxel"
-            row[f"{kind}, error [%]"] = f"{mean_error(values, tissue):+.0f}" if values else ""
+            row[f"{kind}, error [%]"] = f"{round(mean_error(values, tissue)):+d}" if values else ""
         rows.append(row)
     return rows
 
@@ -63,7 +63,7 @@ def median_verdicts(sweeps: RecordedSweeps) -> str:
             return "Nothing is recorded at this scale."
         error = mean_error(medians[tissue], tissue)
         verdict = "within" if abs(error) <= LIMIT else "differs"
-        words.append(f"{in_words(tissue)} {error:+.0f} % ({verdict})")
+        words.append(f"{in_words(tissue)} {round(error):+d} % ({verdict})")
     return (
         f"Of the {LIMIT:.0f} % that were to be reached, on other anatomies, mean over the recorded seeds: "
         f"{', '.join(words)}."
