@@ -58,14 +58,13 @@ from mrrepro.papers.condnet import plots
 from mrrepro.papers.condnet.estimation import MAPS, MAPS_OF_TWO, read_maps
 from mrrepro.papers.condnet.evidence import MAIN_TISSUES, RecordedSweeps, errors_of, map_error, median_error
 from mrrepro.papers.condnet.heads import HEADS, read_heads
-from mrrepro.papers.condnet.pictures import MAPS_FILE
-from mrrepro.papers.condnet.planes import PLANES, beside_middle
+from mrrepro.papers.condnet.pictures import MAPS_FILE, recorded_planes
+from mrrepro.papers.condnet.planes import beside_middle
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.table1 import COLUMN_A, COLUMN_B
 from mrrepro.papers.condnet.tables import in_words, median_rows, median_verdicts, recorded_medians
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
-from mrrepro.runs.recorded import recorded_arrays
 
 # %%
 run = open_run("condnet", "03_conductivity", CondNetSettings, globals())
@@ -103,10 +102,9 @@ show(
 # <!-- typed: 50: epochs in the paper; 1: voxel in the paper -->
 
 # %% tags=["hide-input"]
-kept = recorded_arrays("condnet", "paper", "pictures", "condnet/pictures", MAPS_FILE)
-if kept is not None:
-    titles = {"t1": "T1-weighted", "t2": "T2-weighted", "uniform": "uniform", "estimated": "CondNet"}
-    planes = {title: [kept[f"{what}_{plane}"] for plane in PLANES] for what, title in titles.items()}
+titles = {"t1": "T1-weighted", "t2": "T2-weighted", "uniform": "uniform", "estimated": "CondNet"}
+planes = recorded_planes(MAPS_FILE, titles)
+if planes is not None:
     show(
         plots.plane_rows(planes, CondNetSettings.at_scale("paper").heads.voxel_size_mm, ranges, bars),
         alt="The same slices of a head in voxels of a millimetre: the network's map shows the folds and the layers of "

@@ -52,11 +52,9 @@ from matplotlib import pyplot as plt
 
 from mrrepro.metrics.electric_fields import magnitude
 from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
-from mrrepro.papers.condnet import plots
+from mrrepro.papers.condnet import pictures, planes, plots
 from mrrepro.papers.condnet.evidence import RecordedSweeps, global_error, relative_l2
 from mrrepro.papers.condnet.heads import HEADS, read_heads
-from mrrepro.papers.condnet.pictures import FIELDS_FILE
-from mrrepro.papers.condnet.planes import PLANES, middle_of
 from mrrepro.papers.condnet.refinement import REFINED
 from mrrepro.papers.condnet.result_values import REGIONS, table3_values
 from mrrepro.papers.condnet.settings import CondNetSettings
@@ -64,7 +62,6 @@ from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, r
 from mrrepro.papers.condnet.tables import nearer_words, refined_rows, staircase_rows
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
-from mrrepro.runs.recorded import recorded_arrays
 
 # %%
 run = open_run("condnet", "05_stimulation", CondNetSettings, globals())
@@ -116,7 +113,7 @@ columns = {"uniform": strength["uniform"], "CondNet": strength["estimated"],
            "difference": strength["estimated"] - strength["uniform"]}  # fmt: skip
 both = (plots.FIELD, 0.0, top)
 ranges = {"uniform": both, "CondNet": both, "difference": (plots.DIFFERENCE, -0.3 * top, 0.3 * top)}
-centre = middle_of(motor_area(head))
+centre = planes.middle_of(motor_area(head))
 show(
     plots.slice_rows(columns, centre, voxel_mm, ranges, dict.fromkeys(columns, plots.FIELD_LABEL)),
     alt="Field magnitude through the hand motor area by both maps and their difference, in three planes: "
@@ -129,20 +126,18 @@ show(
 )
 
 # %% tags=["hide-input"]
-kept = recorded_arrays("condnet", "paper", "pictures", "condnet/pictures", FIELDS_FILE)
-if kept is not None:
-    planes = {title: [np.float32(kept[f"{what}_{plane}"]) for plane in PLANES]
-              for what, title in (("uniform", "uniform"), ("estimated", "CondNet"))}  # fmt: skip
-    planes["difference"] = [ours - true for true, ours in zip(*planes.values(), strict=True)]
-    high = float(np.percentile(np.concatenate([part[part > 0] for part in planes["uniform"]]), 99.5))
+slices = pictures.recorded_planes(pictures.FIELDS_FILE, {"uniform": "uniform", "estimated": "CondNet"})
+if slices is not None:
+    slices["difference"] = [ours - true for true, ours in zip(*slices.values(), strict=True)]
+    high = float(np.percentile(np.concatenate([part[part > 0] for part in slices["uniform"]]), 99.5))
     whole = {"uniform": (plots.FIELD, 0.0, high), "CondNet": (plots.FIELD, 0.0, high),
              "difference": (plots.DIFFERENCE, -0.3 * high, 0.3 * high)}  # fmt: skip
     show(
         plots.plane_rows(
-            planes,
+            slices,
             CondNetSettings.at_scale("paper").heads.voxel_size_mm,
             whole,
-            dict.fromkeys(planes, plots.FIELD_LABEL),
+            dict.fromkeys(slices, plots.FIELD_LABEL),
         ),
         alt="The same in voxels of a millimetre: both fields have the same pattern, and the difference is largest in "
         "thin layers near the coil.",

@@ -214,7 +214,8 @@ def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
     assert len(found) - len(numbers) > 10
     assert {record.id: record.verdict for record in found} == {r.id: by_notebook[r.id].verdict for r in found}
     for record in numbers:
-        assert record.value == pytest.approx(by_notebook[record.id].value, rel=1e-3)  # recorded to four digits
+        rounding = {"rel": 1e-3} if ".table1." in record.id else {"abs": 0.1}  # of four digits; errors are in percent
+        assert record.value == pytest.approx(by_notebook[record.id].value, **rounding)
         assert record.n_cases == by_notebook[record.id].n_cases
     assert all(record.code and record.device for record in found)
     assert all(record.n_seeds > 1 for record in found if record.statistic is not None)

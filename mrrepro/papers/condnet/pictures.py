@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings
 from mrrepro.papers.condnet.stimulation import FIELDS, motor_area, read_fields
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.runs.files import write_arrays
+from mrrepro.runs.recorded import recorded_arrays
 from mrrepro.runs.stages import Stage, StageContext
 
 MAPS_FILE, FIELDS_FILE = "maps.npz", "fields.npz"
@@ -48,6 +51,22 @@ def cut_slices(context: StageContext[PictureSelection]) -> None:
             for plane, part in zip(PLANES, three_slices(volume, at), strict=True)
         }
         write_arrays(context.workspace / file, **slices)
+
+
+def recorded_planes(file: str, titles: Mapping[str, str]) -> dict[str, list[np.ndarray[Any, Any]]] | None:
+    """Slices that were recorded at the paper's size by title, as `plots.plane_rows` takes them; None without a record.
+
+    Parameters
+    ----------
+    file : str
+        `MAPS_FILE` or `FIELDS_FILE`.
+    titles : mapping
+        From what an array is called to its title.
+    """
+    kept = recorded_arrays("condnet", "paper", "pictures", PICTURES.name, file)
+    if kept is None:
+        return None
+    return {title: [kept[f"{what}_{plane}"].astype(np.float32) for plane in PLANES] for what, title in titles.items()}
 
 
 def select(settings: CondNetSettings) -> PictureSelection:
