@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mrrepro.runs.files import read_json, write_text
-from mrrepro.runs.recorded import as_short_json
+from mrrepro.runs.recorded import as_short_json, rounded
 from mrrepro.runs.rehearsed import provenance
 
 FORMAT = "mrrepro-speed/1"
@@ -49,18 +49,10 @@ def keep_speed(
     path = path or speed_file(paper)
     devices, origin = read_speed(paper, path), provenance(device)
     held = devices.setdefault(str(origin["device"]), {"rates": {}, "rows": {}})
-    held["rates"] = {name: float(f"{value:.4g}") for name, value in rates.items()}
+    held["rates"] = rounded(dict(rates))
     if "error" not in row:
         made = {name: origin[name] for name in ("threads", "commit", "date", "versions")}
-        held["rows"][row["id"]] = {**_four_digits({k: v for k, v in row.items() if k != "id"}), **made}
+        held["rows"][row["id"]] = {**rounded({k: v for k, v in row.items() if k != "id"}), **made}
         held["rows"] = dict(sorted(held["rows"].items()))
     write_text(path, as_short_json({"format": FORMAT, "paper": paper, "devices": devices}))
     return path
-
-
-def _four_digits(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _four_digits(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_four_digits(part) for part in value]
-    return float(f"{value:.4g}") if isinstance(value, float) else value

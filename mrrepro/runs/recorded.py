@@ -167,7 +167,7 @@ def numbers_of(artifact: Artifact) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in artifact.manifest["files"]:
         if name.endswith(".json"):
-            found[name.removesuffix(".json")] = _rounded(artifact.json(name))
+            found[name.removesuffix(".json")] = rounded(artifact.json(name))
         elif name.endswith(".npz"):
             arrays = artifact.arrays(name)
             found |= {key: _plain(value) for key, value in arrays.items() if value.size <= 4096}
@@ -175,15 +175,15 @@ def numbers_of(artifact: Artifact) -> dict[str, Any]:
 
 
 def _plain(array: np.ndarray[Any, Any]) -> Any:
-    return _rounded(array.tolist())
+    return rounded(array.tolist())
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """The same with four digits, and as text what JSON has no number for."""
     if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
+        return {key: rounded(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_rounded(part) for part in value]
+        return [rounded(part) for part in value]
     if isinstance(value, float):
         return float(f"{value:.4g}") if math.isfinite(value) else str(value)
     return value

@@ -70,6 +70,7 @@ def test_bench_shows_the_floor_of_a_step_and_items(mrrepro_command):
         (["bench", "--device", "cuda", "--floors"], "device 'cuda' is not on this machine, which has cpu"),
         (["bench", "dl_ept.pix2pixel", "--floors"], "Did you mean 'dl_ept.pix2pix'?"),
         (["bench", "--full"], "--option, --full and --keep go with --floors"),
+        (["bench", "--floors", "--small", "--keep"], "--keep goes with the papers' sizes: add --full"),
         (["bench", "--floors", "--option", "fast"], "Known: compiled, graphs"),
         (["rehearse", "dl_ept", "-t", "dl_ept.unet"], "Unknown training 'dl_ept.unet'"),
         (["plan", "dl_ept", "--scale", "demo"], "Known: colab, paper"),

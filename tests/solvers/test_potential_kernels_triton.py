@@ -36,7 +36,9 @@ with_kernels = pytest.mark.skipif(
 )
 
 
-@pytest.mark.skipif(CUDA or INTERPRETED, reason="the kernels are tested one by one here")
+@pytest.mark.skipif(
+    CUDA or INTERPRETED, reason="starts the interpreter, which a CUDA device or the interpreter itself has no need of"
+)
 def test_kernels_in_the_interpreter() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
     environment = os.environ | {"TRITON_INTERPRET": "1"}  # is read when triton is imported
@@ -197,7 +199,7 @@ def record_calls(function, calls):
     return noted
 
 
-@pytest.mark.skipif(not CUDA, reason="needs a CUDA device")
+@pytest.mark.skipif(not CUDA, reason="there is no CUDA device to record a graph on")
 def test_cuda_takes_the_kernels_and_records_the_cycle() -> None:
     assert solver._fuses(torch.zeros(1, 3, 3, 3, device=DEVICE))
     system, sources = three_sources(32)

@@ -12,7 +12,7 @@ from mrrepro.training.adversarial import AdversarialObjective, AdversarialTask, 
 from mrrepro.training.captured_step import WARM_UP_STEPS, captured
 from mrrepro.training.trainer import fit
 
-on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="captures a step on a CUDA device")
+on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device to capture a step on")
 
 
 def test_nothing_is_captured_without_cuda() -> None:
@@ -42,24 +42,14 @@ def test_a_captured_training_that_was_interrupted_goes_on(tmp_path) -> None:
             raise KeyboardInterrupt
         return tiny_training.batches(number)
 
-    whole = fit(
-        captured(_supervised(), "cuda"),
-        tiny_training.batches,
-        _plan(),
-        tmp_path / "whole",
-        device="cuda",
-        progress=False,
-    )
+    def train(batches, folder: str):
+        task = captured(_supervised(), "cuda")
+        return fit(task, batches, _plan(), tmp_path / folder, device="cuda", progress=False)
+
+    whole = train(tiny_training.batches, "whole")
     with pytest.raises(KeyboardInterrupt):
-        fit(captured(_supervised(), "cuda"), stopping, _plan(), tmp_path / "parts", device="cuda", progress=False)
-    resumed = fit(
-        captured(_supervised(), "cuda"),
-        tiny_training.batches,
-        _plan(),
-        tmp_path / "parts",
-        device="cuda",
-        progress=False,
-    )
+        train(stopping, "parts")
+    resumed = train(tiny_training.batches, "parts")
     losses = [[entry["loss"] for entry in record.history if "loss" in entry] for record in (whole, resumed)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
