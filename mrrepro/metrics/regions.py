@@ -93,12 +93,20 @@ def brain_composite(
     return torch.where(brain, image, torch.as_tensor(background, dtype=image.dtype, device=image.device))
 
 
+def values_can_be_read(device: torch.device) -> bool:
+    """Tell whether a check may look at values: not while a step is captured as a CUDA graph, which computes nothing.
+
+    The steps before the capture are checked; after it, the training loop sees a loss that is not finite.
+    """
+    return not (device.type == "cuda" and torch.cuda.is_current_stream_capturing())
+
+
 def mean_over_mask(
     values: Float[Tensor, "batch 1 depth height width"], mask: Bool[Tensor, "batch 1 depth height width"], name: str
 ) -> Float[Tensor, " batch"]:
     """Average each volume over its mask; an empty mask raises ``ValueError`` naming it and the volumes."""
     counts = mask.flatten(1).sum(1)
-    if bool((counts == 0).any()):
+    if values_can_be_read(mask.device) and bool((counts == 0).any()):
         empty = torch.nonzero(counts == 0).flatten().tolist()
         raise ValueError(f"{name} must hold a voxel, but is empty in volumes {empty} of the batch: leave them out.")
     return torch.where(mask, values, 0.0).flatten(1).sum(1) / counts

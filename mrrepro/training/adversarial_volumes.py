@@ -55,7 +55,7 @@ class AdversarialVolumeTask(VolumeTask):
         self.modules = {"network": self.network, "discriminator": discriminator}
         self.optimisers = {**self.optimisers, "discriminator": plan.adam(discriminator.parameters())}
 
-    def training_step(self, batch: VolumeBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: tuple[Tensor, ...], step: int) -> dict[str, Tensor]:
         """Descend once with each network.
 
         Returns
@@ -64,22 +64,20 @@ class AdversarialVolumeTask(VolumeTask):
             ``"loss"``, the network's loss without the adversarial term; ``"gan"``, that term before weighting;
             ``"discriminator"``.
         """
-        inputs = batch["inputs"].contiguous(memory_format=torch.channels_last_3d)
-        with self.plan.autocast(inputs.device):
-            estimate = self.network(inputs)
-        opposed = discriminator_loss(
-            self._log_odds(batch, batch["target"]), self._log_odds(batch, estimate.detach().float())
-        )
+        seen = VolumeBatch(*batch)
+        with self.plan.autocast(seen.inputs.device):
+            estimate = self.network(seen.inputs.contiguous(memory_format=torch.channels_last_3d))
+        opposed = discriminator_loss(self._log_odds(seen, seen.target), self._log_odds(seen, estimate.detach().float()))
         descend(opposed, self.optimisers["discriminator"], self.plan.gradient_norm_limit)
-        loss = loss_of_batch(self.loss, estimate, batch)
+        loss = loss_of_batch(self.loss, estimate, seen)
         # its gradients in the discriminator are dropped before the discriminator's next descent
-        gan = generator_loss(self._log_odds(batch, estimate.float()))
+        gan = generator_loss(self._log_odds(seen, estimate.float()))
         descend(loss + self.weight * gan, self.optimisers["adam"], self.plan.gradient_norm_limit)
         return {"loss": loss.detach(), "gan": gan.detach(), "discriminator": opposed.detach()}
 
     def _log_odds(self, batch: VolumeBatch, image: Tensor) -> Tensor:
         """Of a volume inside the brain; outside both images are background, which tells them apart too easily."""
-        inside = torch.where(batch["brain"], image, -1.0)
+        inside = torch.where(batch.brain, image, -1.0)
         with self.plan.autocast(image.device):
-            odds: Tensor = self.discriminator(batch["inputs"], inside)
+            odds: Tensor = self.discriminator(batch.inputs, inside)
         return odds

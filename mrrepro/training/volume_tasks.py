@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,32 @@ from mrrepro.training.image_losses import ImageLoss
 from mrrepro.training.plan import TrainingPlan
 from mrrepro.training.tasks import descend
 
-VolumeBatch = Mapping[str, Tensor]
-"""``inputs`` (batch, channel, ...), ``target`` (batch, 1, ...) and boolean ``brain``, ``tumor``, ``enhancement``."""
+
+class VolumeBatch(NamedTuple):
+    """What a step sees of some patients.
+
+    Attributes
+    ----------
+    inputs, target : Tensor, (batch, channel, x, y, z) and (batch, 1, x, y, z)
+        The images that the network sees and the one that it shall give.
+    brain, tumor, enhancement : Tensor, (batch, 1, x, y, z)
+        Masks, True inside.
+    """
+
+    inputs: Tensor
+    target: Tensor
+    brain: Tensor
+    tumor: Tensor
+    enhancement: Tensor
+
+    def to(self, device: torch.device | str) -> VolumeBatch:
+        """The same on a device."""
+        return VolumeBatch(*(volume.to(device) for volume in self))
+
+    @property
+    def masks(self) -> RegionMasks:
+        """The masks as losses and scores take them."""
+        return RegionMasks(self.brain, self.tumor, self.enhancement)
 
 
 class VolumeTask:
@@ -32,6 +56,10 @@ class VolumeTask:
         From the network, in evaluation mode and without gradients, to numbers, among them ``"score"``.
     settings : Mapping
         What a checkpoint must agree in.
+
+    Notes
+    -----
+    A batch is a tuple of what `VolumeBatch` holds, in its order.
     """
 
     def __init__(
@@ -49,11 +77,12 @@ class VolumeTask:
         self.modules = {"network": network}
         self.optimisers = {"adam": plan.adam(network.parameters())}
 
-    def training_step(self, batch: VolumeBatch, step: int) -> dict[str, Tensor]:
+    def training_step(self, batch: tuple[Tensor, ...], step: int) -> dict[str, Tensor]:
         """Descend once; the value is the loss before the step."""
-        with self.plan.autocast(batch["inputs"].device):
-            estimate = self.network(batch["inputs"].contiguous(memory_format=torch.channels_last_3d))
-        loss = loss_of_batch(self.loss, estimate, batch)
+        seen = VolumeBatch(*batch)
+        with self.plan.autocast(seen.inputs.device):
+            estimate = self.network(seen.inputs.contiguous(memory_format=torch.channels_last_3d))
+        loss = loss_of_batch(self.loss, estimate, seen)
         descend(loss, self.optimisers["adam"], self.plan.gradient_norm_limit)
         return {"loss": loss.detach()}
 
@@ -71,5 +100,4 @@ class VolumeTask:
 
 def loss_of_batch(loss: ImageLoss, estimate: Tensor, batch: VolumeBatch) -> Tensor:
     """Return a batch's loss, in float32."""
-    masks = RegionMasks(batch["brain"], batch["tumor"], batch["enhancement"])
-    return loss(estimate.float(), batch["target"], masks)
+    return loss(estimate.float(), batch.target, batch.masks)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from mrrepro.phantoms.glioma import Anatomy, mni152_template
 from mrrepro.runs.artifacts import Artifact
 from mrrepro.runs.files import read_json, write_arrays, write_json
 from mrrepro.runs.stages import Stage, StageContext
+from mrrepro.runs.workers import each
 from mrrepro.simulators.glioma_scans import GliomaCohort
 
 CONTRAST = 3
@@ -30,8 +30,11 @@ CONTRAST = 3
 BITS = {"brain": 1, "tumor": 2, "solid": 4, "leaky": 8, "blood": 16, "sinus": 32}
 """Masks of a voxel; the last four are known of simulated patients alone."""
 
-AT_ONCE = 64
-"""Patients in a file."""
+AT_ONCE = 8
+"""Patients in a file, which a worker makes at once."""
+
+_FILES_KEPT = 8
+"""Files of patients that stay unpacked in memory."""
 
 
 @dataclass(frozen=True)
@@ -54,50 +57,79 @@ def patients_in_folder(cohort: CohortSettings) -> int:
 
 def make_cohort(context: StageContext[CohortSelection]) -> None:
     """Simulate or read every patient, normalise the images and write what lies inside the brain."""
-    cohort = context.settings.cohort
-    source = _source_of(cohort, context.derived_seed("patients"))
-    normalize, about = StandardScoreNormalization(), []
-    for first in context.progress(range(0, source.count, AT_ONCE), description="cohort"):
-        path, facts = context.workspace / _file(first), context.resume / f"{first}.json"
-        if not (path.exists() and facts.exists()):
-            values, masks, found = [], [], []
-            for number in range(first, min(first + AT_ONCE, source.count)):
-                images, code, facts_of_patient = source.patient(number)
-                inside = torch.from_numpy((code & BITS["brain"]) > 0)
-                scaled = normalize(torch.from_numpy(images)[None], inside[None, None])[0].numpy()
-                values.append(scaled[:, source.union].astype(np.float16))
-                masks.append(code[source.union])
-                found.append(facts_of_patient)
-            write_arrays(path, values=np.stack(values), masks=np.stack(masks))
-            write_json(facts, found)
-        about += read_json(facts)
+    source = _source_of(context.settings.cohort, context.derived_seed("patients"))
+    firsts = range(0, source.count, AT_ONCE)
+    facts = {first: context.resume / f"{first}.json" for first in firsts}
+    left = {
+        first: (source, first)
+        for first in firsts
+        if not ((context.workspace / _file(first)).exists() and facts[first].exists())
+    }
+    bar = context.progress(firsts, description="cohort")
+    for _ in range(len(firsts) - len(left)):
+        next(bar, None)
+    for first, (arrays, found) in each(_normalised_patients, left):
+        write_arrays(context.workspace / _file(first), **arrays)
+        write_json(facts[first], found)
+        next(bar, None)
     write_arrays(context.workspace / "grid.npz", union=source.union, affine_mm=source.affine_mm)
+    about = [patient for first in firsts for patient in read_json(facts[first])]
     document = {"source": source.words, "patients": about, "left_out": dict(source.left_out)}
     write_json(context.workspace / "patients.json", document)
 
 
-class _Source:
-    """Patients by number: images (4, x, y, z), code of masks (x, y, z), facts."""
+def _normalised_patients(source: _Source, first: int) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
+    """Make or read the patients of a file; what is kept of their images and masks, and their facts."""
+    normalize = StandardScoreNormalization()
+    values, masks, found = [], [], []
+    for number in range(first, min(first + AT_ONCE, source.count)):
+        images, code, facts_of_patient = source.patient(number)
+        inside = torch.from_numpy((code & BITS["brain"]) > 0)
+        scaled = normalize(torch.from_numpy(images)[None], inside[None, None])[0].numpy()
+        values.append(scaled[:, source.union].astype(np.float16))
+        masks.append(code[source.union])
+        found.append(facts_of_patient)
+    return {"values": np.stack(values), "masks": np.stack(masks)}, found
 
-    count: int
-    union: Bool[np.ndarray, "x y z"]
-    affine_mm: Float[np.ndarray, "4 4"]
+
+class _Source(Protocol):
+    """Patients by number: images (4, x, y, z), code of masks (x, y, z), facts. Small, for it is sent to workers."""
+
     words: str
-    left_out: Mapping[str, str] = MappingProxyType({})
+    left_out: dict[str, str]
 
-    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        raise NotImplementedError
+    @property
+    def count(self) -> int: ...
+    @property
+    def union(self) -> Bool[np.ndarray, "x y z"]: ...
+    @property
+    def affine_mm(self) -> Float[np.ndarray, "4 4"]: ...
+
+    def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]: ...
 
 
-class _Simulated(_Source):
+class _Simulated:
+    words = "simulated patients; they say nothing about real ones"
+
     def __init__(self, cohort: CohortSettings, seed: int) -> None:
-        self.template = mni152_template(cohort.voxel_mm)
-        self.cohort = GliomaCohort(self.template, cohort.law(), Anatomy(), cohort.variation(), seed)
-        self.count, self.union, self.affine_mm = patients_needed(cohort), self.template.brain, self.template.affine_mm
-        self.words = "simulated patients; they say nothing about real ones"
+        self.cohort, self.seed = cohort, seed
+        self.left_out: dict[str, str] = {}
+
+    @property
+    def count(self) -> int:
+        return patients_needed(self.cohort)
+
+    @property
+    def union(self) -> Bool[np.ndarray, "x y z"]:
+        return mni152_template(self.cohort.voxel_mm).brain
+
+    @property
+    def affine_mm(self) -> Float[np.ndarray, "4 4"]:
+        return mni152_template(self.cohort.voxel_mm).affine_mm
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        scan = self.cohort.scan(number)
+        template, law = mni152_template(self.cohort.voxel_mm), self.cohort.law()
+        scan = GliomaCohort(template, law, Anatomy(), self.cohort.variation(), self.seed).scan(number)
         patient = scan.patient
         parts = {"brain": scan.brain, "tumor": scan.tumor, "solid": patient.solid, "leaky": patient.leaky}
         parts |= {"blood": patient.tissues[6] > 0.5, "sinus": patient.sinus}
@@ -106,32 +138,39 @@ class _Simulated(_Source):
         return scan.images, _code(parts), facts | {"grade": patient.grade, "age": patient.age, "field": scan.field}
 
 
-class _Folder(_Source):
+class _Folder:
     def __init__(self, cohort: CohortSettings) -> None:
         self.folders, self.left_out = _folders(cohort)
         self.count = len(self.folders)
         first = read_patient(self.folders[0])
-        self.union, self.affine_mm = np.ones(first.brain.shape, dtype=bool), first.affine_mm
+        self.shape, self.affine_mm = first.brain.shape, first.affine_mm
         self.words = f"{self.count} patients of the folder {Path(cohort.data).name}"
 
+    @property
+    def union(self) -> Bool[np.ndarray, "x y z"]:
+        return np.ones(self.shape, dtype=bool)
+
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        return _read(self.folders[number], self.union.shape)
+        return _read(self.folders[number], self.shape)
 
 
-class _Tested(_Source):
+class _Tested:
     """Simulated patients to train and validate on, a folder's to test on, which must lie on the grid of the former."""
 
     def __init__(self, cohort: CohortSettings, seed: int) -> None:
         self.simulated, self.first = _Simulated(cohort, seed), cohort.train + cohort.validation
         self.folders, self.left_out = _folders(cohort)
         self.count, self.affine_mm = self.first + len(self.folders), self.simulated.affine_mm
-        self.union = np.ones_like(self.simulated.union)  # a real brain may reach beyond the template's
         self.words = f"simulated patients to train on; {len(self.folders)} of {Path(cohort.data).name} to test on"
+
+    @property
+    def union(self) -> Bool[np.ndarray, "x y z"]:
+        return np.ones_like(self.simulated.union)  # a real brain may reach beyond the template's
 
     def patient(self, number: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         if number < self.first:
             return self.simulated.patient(number)
-        return _read(self.folders[number - self.first], self.union.shape)
+        return _read(self.folders[number - self.first], self.simulated.union.shape)
 
 
 def _folders(cohort: CohortSettings) -> tuple[list[Path], dict[str, str]]:
@@ -217,13 +256,16 @@ class Cohort:
         return volumes
 
     def region_masks(self, numbers: Sequence[int], images: Float[Tensor, "batch 4 x y z"]) -> RegionMasks:
-        """Brain, tumor and, from the images, enhancement (rise above 0.3; thesis, section 2.6)."""
+        """Brain, tumor and, from the images, enhancement (rise above 0.3; thesis, section 2.6), on their device."""
         risen = enhancement_mask(images[:, CONTRAST : CONTRAST + 1], images[:, :1])
-        return RegionMasks(self.mask("brain", numbers), self.mask("tumor", numbers), risen)
+        brain, tumor = (self.mask(name, numbers).to(images.device) for name in ("brain", "tumor"))
+        return RegionMasks(brain, tumor, risen)
 
     def _packed(self, number: int, name: str) -> np.ndarray:
         first = number - number % AT_ONCE
         if first not in self._files:
+            while len(self._files) >= _FILES_KEPT:
+                self._files.pop(next(iter(self._files)))
             self._files[first] = self._artifact.arrays(_file(first))
         return np.asarray(self._files[first][name][number - first])
 

@@ -94,13 +94,14 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     predictor: Predictor = composed(output, enhancing_rise(cohort)) if occurrence else output
     side = settings.training.patch
     arrays: dict[str, np.ndarray] = {}
-    arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, side, settings.cohort.voxel_mm, "test")
+    device = context.device
+    arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, side, settings.cohort.voxel_mm, "test", device)
     seen = list(cohort.sets["train"])[: settings.cohort.test]
-    again = gathered([enhancement_scores(case) for case in cases(cohort, seen, predictor, side)])
+    again = gathered([enhancement_scores(case) for case in cases(cohort, seen, predictor, side, device)])
     arrays |= {f"seen_{name}": again[name] for name in SEEN}
     asked = list(cohort.sets["labelled"])[: settings.evaluation.labelled]
     further = asked[settings.cohort.test :]  # the first of them are the test patients, scored already
-    parts = [enhancement_scores(case) for case in cases(cohort, further, predictor, side)]
+    parts = [enhancement_scores(case) for case in cases(cohort, further, predictor, side, device)]
     for name in ("score", "tumor_score", "predicted_voxels"):
         more = [gathered(parts)[name]] if parts else []
         arrays[f"labelled_{name}"] = np.concatenate([arrays[f"test_{name}"], *more])[: len(asked)]
@@ -108,7 +109,7 @@ def evaluate(context: StageContext[EvaluationSelection]) -> None:
     arrays["test_sinus_enhances"] = cohort.facts("sinus_enhances", list(cohort.sets["test"])).astype(bool)
     write_arrays(context.workspace / "scores.npz", **arrays)
     for name, numbers in (("test", cohort.sets["test"]), ("seen", cohort.sets["train"])):
-        shown = [_slices(case) for case in cases(cohort, list(numbers[:EXAMPLES]), predictor, side)]
+        shown = [_slices(case) for case in cases(cohort, list(numbers[:EXAMPLES]), predictor, side, device)]
         kept = {f"{name}_{key}": np.concatenate([part[key] for part in shown]) for key in shown[0]}
         write_arrays(context.workspace / f"examples_{name}.npz", **kept)
     write_json(context.workspace / "summary.json", summary(arrays))
@@ -138,11 +139,11 @@ def enhancing_rise(cohort: Cohort) -> float:
 
 
 def score_set(
-    cohort: Cohort, numbers: list[int], predictor: Predictor, side: int, voxel_mm: int, name: str
+    cohort: Cohort, numbers: list[int], predictor: Predictor, side: int, voxel_mm: int, name: str, device: str
 ) -> dict[str, np.ndarray]:
     """All scores of a set, each with the set's name before it; ``central_`` ones on the cube around the tumor."""
     whole, central = [], []
-    for case in cases(cohort, numbers, predictor, side):
+    for case in cases(cohort, numbers, predictor, side, device):
         whole.append(image_scores(case) | enhancement_scores(case) | appearance_scores(case, voxel_mm))
         central.append(central_scores(case, CENTRAL_MM // voxel_mm))
     found = {f"{name}_{key}": values for key, values in gathered(whole).items()}
@@ -214,8 +215,9 @@ def baselines(context: StageContext[BaselineSelection]) -> None:
             "oracle_squared": _oracle(cohort, law.best_rise_squared, rise),
         }
     arrays: dict[str, np.ndarray] = {"linear_weights": weights, "typical_rise": np.array(rise)}
+    numbers, voxel_mm = list(cohort.sets["test"]), settings.cohort.voxel_mm
     for name, predictor in predictors.items():
-        arrays |= score_set(cohort, list(cohort.sets["test"]), predictor, 0, settings.cohort.voxel_mm, name)
+        arrays |= score_set(cohort, numbers, predictor, 0, voxel_mm, name, context.device)
     write_arrays(context.workspace / "baselines.npz", **arrays)
 
 
@@ -297,7 +299,7 @@ def _slices(case: Case) -> dict[str, np.ndarray]:
     for k, tumor in enumerate(case.masks.tumor[:, 0]):
         z = round(centre_of_mass(tumor)[2])
         volumes = [case.images[k], case.synthetic[k], case.masks.tumor[k].float(), case.known["solid"][k].float()]
-        rows.append(torch.cat(volumes)[..., z].numpy().astype(np.float16))
+        rows.append(torch.cat(volumes)[..., z].cpu().numpy().astype(np.float16))
     return {"slices": np.stack(rows)}
 
 
@@ -319,8 +321,8 @@ def _oracle(cohort: Cohort, best: Callable[[np.ndarray], np.ndarray], rise: tupl
 
     def predictor(numbers: Sequence[int], images: Tensor) -> Tensor:
         evidence = cohort.facts("evidence", numbers).astype(float)
-        part = torch.tensor(best(evidence), dtype=torch.float32).view(-1, 1, 1, 1, 1)
-        inside = cohort.mask("solid", numbers)
+        part = torch.tensor(best(evidence), dtype=torch.float32, device=images.device).view(-1, 1, 1, 1, 1)
+        inside = cohort.mask("solid", numbers).to(images.device)
         return images[:, :1] + torch.where(inside, rise[1] + part * (rise[0] - rise[1]), 0.0)
 
     return predictor
@@ -328,17 +330,17 @@ def _oracle(cohort: Cohort, best: Callable[[np.ndarray], np.ndarray], rise: tupl
 
 def _linear_map(cohort: Cohort) -> np.ndarray:
     """Least-squares weights of T1, T2, FLAIR and a constant for post-contrast T1, over the brains of patients."""
-    rows, values = [], []
+    products = np.zeros((CONTRAST + 2, CONTRAST + 2))
     for number in cohort.sets["train"][:40]:
         images, brain = cohort.images([number])[0], cohort.mask("brain", [number])[0, 0]
         inside = images[:, brain].double().numpy()
-        rows.append(np.column_stack([inside[:CONTRAST].T, np.ones(inside.shape[1])]))
-        values.append(inside[CONTRAST])
-    return np.asarray(np.linalg.lstsq(np.concatenate(rows), np.concatenate(values), rcond=None)[0])
+        rows = np.stack([*inside[:CONTRAST], np.ones_like(inside[0]), inside[CONTRAST]])
+        products += rows @ rows.T
+    return np.asarray(np.linalg.solve(products[:-1, :-1], products[:-1, -1]))
 
 
 def _linear(images: Tensor, weights: np.ndarray) -> Tensor:
-    factors = torch.tensor(weights[:CONTRAST], dtype=images.dtype).view(1, -1, 1, 1, 1)
+    factors = torch.tensor(weights[:CONTRAST], dtype=images.dtype, device=images.device).view(1, -1, 1, 1, 1)
     return (images[:, :CONTRAST] * factors).sum(1, keepdim=True) + float(weights[CONTRAST])
 
 

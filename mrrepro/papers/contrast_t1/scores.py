@@ -75,7 +75,9 @@ class Case:
         return Case(self.numbers[only], self.images[only], masks, self.synthetic[only], known)
 
 
-def cases(cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: int) -> Iterator[Case]:
+def cases(
+    cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: int, device: torch.device | str = "cpu"
+) -> Iterator[Case]:
     """Predict patient by patient, a few at once where whole volumes are predicted, each in its cube otherwise.
 
     Parameters
@@ -88,13 +90,15 @@ def cases(cohort: Cohort, numbers: Sequence[int], predictor: Predictor, side: in
         Makes synthetic images from numbers and images.
     side : int
         Of the cube around the tumor; 0 for whole volumes.
+    device : torch.device or str
+        Where the patients' images and masks are put, and so the scores are computed.
     """
     step = 1 if side else AT_ONCE
     for first in range(0, len(numbers), step):
         some = tuple(numbers[first : first + step])
-        images = cohort.images(some)
+        images = cohort.images(some).to(device)
         masks = cohort.region_masks(some, images)
-        known = {name: cohort.mask(name, some) for name in KNOWN}
+        known = {name: cohort.mask(name, some).to(device) for name in KNOWN}
         patch = patch_of(masks.tumor[0, 0], side)
         whole = Case(some, images, masks, torch.zeros_like(images[:, :1]), known)
         case = whole.within(patch) if patch else whole
@@ -170,8 +174,8 @@ def appearance_scores(case: Case, voxel_mm: int) -> dict[str, list[float]]:
     found["dark_error"] = []
     for k in range(len(case.numbers)):
         values, errors = true[k][near[k]], (synthetic - true)[k][near[k]]
-        dark = values <= values.quantile(0.25) if len(values) else torch.zeros(0, dtype=torch.bool)
-        found["dark_error"].append(float(errors[dark].mean()) if dark.any() else float("nan"))
+        dark = errors[values <= values.quantile(0.25)] if len(values) else errors
+        found["dark_error"].append(float(dark.mean()))
     return found
 
 
@@ -187,7 +191,13 @@ def _means(values: Tensor, mask: Tensor) -> list[float]:
 
 
 def _dilated(mask: Tensor, voxels: int) -> Tensor:
-    return torch.nn.functional.max_pool3d(mask.float(), 2 * voxels + 1, stride=1, padding=voxels) > 0
+    """By a cube, along one axis after the other."""
+    grown = mask.float()
+    for axis in range(3):
+        width, padding = [1, 1, 1], [0, 0, 0]
+        width[axis], padding[axis] = 2 * voxels + 1, voxels
+        grown = torch.nn.functional.max_pool3d(grown, width, stride=1, padding=padding)
+    return grown > 0
 
 
 def _gradient(volume: Tensor) -> Tensor:
@@ -200,5 +210,5 @@ def _highest_frequency(volume: Tensor) -> Tensor:
     power = torch.fft.fftn(volume[:, 0].double(), dim=(1, 2, 3)).abs().square()
     highest = torch.zeros_like(power, dtype=torch.bool)
     for axis in (1, 2, 3):
-        highest.index_fill_(axis, torch.tensor([volume.shape[axis + 1] // 2]), True)
+        highest.select(axis, volume.shape[axis + 1] // 2).fill_(True)
     return torch.where(highest, power, 0.0).sum((1, 2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,16 @@ from mrrepro.papers.contrast_t1.settings import CohortSettings, LossChoice, Netw
 from mrrepro.runs.files import write_json
 from mrrepro.runs.stages import Stage, StageContext
 from mrrepro.training.adversarial_volumes import AdversarialVolumeTask
+from mrrepro.training.captured_step import captured
 from mrrepro.training.checkpoints import load_network, save_network
 from mrrepro.training.image_losses import ImageLoss
 from mrrepro.training.trainer import fit
 from mrrepro.training.volume_tasks import VolumeBatch, VolumeTask, loss_of_batch
 
 NETWORK_FILE = "network.safetensors"
+
+HELD_SHARE = 0.5
+"""Part of a GPU's free memory that patients may fill."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +48,18 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
     """Train on the cohort's training patients; write the network and the history."""
     settings = context.settings
     cohort = Cohort(context.inputs["contrast_t1/cohort"], settings.cohort)
-    stream = PatchStream(cohort, settings.training, cohort.sets["train"], context.derived_seed("order"))
+    order = context.derived_seed("order")
+    stream = PatchStream(cohort, settings.training, cohort.sets["train"], order, context.device)
     plan = settings.training.plan(settings.cohort.train)
     torch.manual_seed(context.derived_seed("weights"))
     network = MODELS[settings.network.model](settings.network.size())
     if settings.network.start == "he":
         start_as_he(network)
     loss = settings.loss.loss()
-    held_out = PatchStream(cohort, settings.training, cohort.sets["validation"], 0)
+    held_out = PatchStream(cohort, settings.training, cohort.sets["validation"], 0, context.device)
 
     def validation(net: nn.Module) -> dict[str, float]:
-        return held_out.scores(net, loss, context.device)
+        return held_out.scores(net, loss)
 
     identity = {"settings": asdict(settings), "seed": context.seed}
     task = VolumeTask(network, loss, plan, validation=validation, settings=identity)
@@ -67,7 +73,8 @@ def train_network(context: StageContext[TrainingSelection]) -> None:
             validation=validation,
             settings=identity,
         )
-    record = fit(task, stream.batch, plan, context.workspace, device=context.device, progress=context.show_progress)
+    stepped = captured(task, context.device)
+    record = fit(stepped, stream.batch, plan, context.workspace, device=context.device, progress=context.show_progress)
     save_network(
         context.workspace / NETWORK_FILE,
         task.network,
@@ -90,21 +97,35 @@ class PatchStream:
         The patients of the set.
     seed : int
         Of the order, which is drawn anew for each epoch.
+    device : torch.device or str
+        Where the batches are. A GPU holds all patients where they fill at most `HELD_SHARE` of its free memory;
+        otherwise they stay in the processor's, and each batch is brought over.
     """
 
-    def __init__(self, cohort: Cohort, training: TrainingSettings, numbers: Sequence[int], seed: int) -> None:
-        self.training, self.seed = training, seed
-        self._samples = [self._sample(cohort, number) for number in numbers]
+    def __init__(
+        self,
+        cohort: Cohort,
+        training: TrainingSettings,
+        numbers: Sequence[int],
+        seed: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.training, self.seed, self.device = training, seed, torch.device(device)
+        samples = (self._sample(cohort, number) for number in numbers)
+        first = next(samples)
+        needed = len(numbers) * sum(volume.nbytes for volume in first)
+        kept_on = self.device if _has_room(self.device, needed) else "cpu"
+        self._samples = [each.to(kept_on) for each in chain([first], samples)]
         self._count = len(self._samples) * (2 if training.mirror else 1)
 
-    def batch(self, number: int) -> VolumeBatch:
-        """Return the batch of a number; every patient is seen once an epoch, and once mirrored."""
+    def batch(self, number: int) -> tuple[Tensor, ...]:
+        """Return what a `VolumeBatch` holds, of a number; every patient is seen once an epoch, and once mirrored."""
         size = min(self.training.batch_size, self._count)
         epoch, place = divmod(number, self._count // size)
         order = torch.randperm(self._count, generator=torch.Generator().manual_seed((self.seed + epoch) % 2**63))
-        return self._stacked(order[place * size : (place + 1) * size].tolist())
+        return tuple(self._stacked(order[place * size : (place + 1) * size].tolist()))
 
-    def scores(self, network: nn.Module, loss: ImageLoss, device: str) -> dict[str, float]:
+    def scores(self, network: nn.Module, loss: ImageLoss) -> dict[str, float]:
         """What is validated on the patients, without mirror images.
 
         Returns
@@ -116,33 +137,37 @@ class PatchStream:
         """
         total, rise, true_rise, voxels = 0.0, 0.0, 0.0, 0
         for number in range(len(self._samples)):
-            batch = {name: volume.to(device) for name, volume in self._stacked([number]).items()}
-            output = network(batch["inputs"])
+            batch = self._stacked([number])
+            output = network(batch.inputs)
             total += float(loss_of_batch(loss, output, batch))
-            where = batch["enhancement"] & batch["tumor"]
+            where = batch.enhancement & batch.tumor
             voxels += int(where.sum())
-            rise += float((output - batch["inputs"][:, :1])[where].double().sum())
-            true_rise += float((batch["target"] - batch["inputs"][:, :1])[where].double().sum())
+            rise += float((output - batch.inputs[:, :1])[where].double().sum())
+            true_rise += float((batch.target - batch.inputs[:, :1])[where].double().sum())
         voxels = max(voxels, 1)
         return {"score": total / len(self._samples), "rise": rise / voxels, "true_rise": true_rise / voxels}
 
-    def _sample(self, cohort: Cohort, number: int) -> dict[str, Tensor]:
+    def _sample(self, cohort: Cohort, number: int) -> VolumeBatch:
         images = cohort.images([number])
         masks = cohort.region_masks([number], images)
-        whole = {"inputs": images[:, :CONTRAST].half(), "target": images[:, CONTRAST : CONTRAST + 1].half()}
-        whole |= {"brain": masks.brain, "tumor": masks.tumor, "enhancement": masks.enhancement}
+        inputs, target = images[:, :CONTRAST].half(), images[:, CONTRAST : CONTRAST + 1].half()
+        whole = VolumeBatch(inputs, target, masks.brain, masks.tumor, masks.enhancement)
         patch = patch_of(masks.tumor[0, 0], self.training.patch)
-        return {name: (patch.cut(volume) if patch else volume)[0].clone() for name, volume in whole.items()}
+        return VolumeBatch(*((patch.cut(volume) if patch else volume)[0].clone() for volume in whole))
 
     def _stacked(self, chosen: Sequence[int]) -> VolumeBatch:
         patients = len(self._samples)
-        stacked = {}
-        for name in self._samples[0]:
-            volumes = [self._samples[k % patients][name] for k in chosen]
-            volumes = [mirrored(v) if k >= patients else v for k, v in zip(chosen, volumes, strict=True)]
-            whole = torch.stack(volumes)
-            stacked[name] = whole if whole.dtype == torch.bool else whole.float()
-        return stacked
+        stacked = []
+        for volumes in zip(*(self._samples[k % patients] for k in chosen), strict=True):
+            shown = [mirrored(v) if k >= patients else v for k, v in zip(chosen, volumes, strict=True)]
+            whole = torch.stack(shown).to(self.device)
+            stacked.append(whole if whole.dtype == torch.bool else whole.float())
+        return VolumeBatch(*stacked)
+
+
+def _has_room(device: torch.device, needed: int) -> bool:
+    """Tell whether a device is a GPU with room for so many bytes beside a training."""
+    return device.type == "cuda" and needed <= HELD_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def start_as_he(network: nn.Module) -> None:
@@ -170,7 +195,7 @@ def patch_of(tumor: Tensor, side: int) -> Patch | None:
 def predict(
     network: nn.Module, inputs: Float[Tensor, "batch 3 x y z"], depth: int, at_once: int = 4
 ) -> Float[Tensor, "batch 1 x y z"]:
-    """Synthetic images of whole volumes of any size, padded and cut again, without gradients.
+    """Synthetic images of whole volumes of any size, padded and cut again, without gradients, where the inputs are.
 
     Parameters
     ----------
@@ -190,7 +215,8 @@ def predict(
     device = next(network.parameters()).device
     with torch.no_grad():
         parts = [
-            padding.undo(network(padding.apply(part.to(device), -1.0))).float().cpu() for part in inputs.split(at_once)
+            padding.undo(network(padding.apply(part.to(device), -1.0))).float().to(inputs.device)
+            for part in inputs.split(at_once)
         ]
     network.train(was_training)
     return torch.cat(parts)

@@ -9,15 +9,18 @@ import torch
 from mrrepro.metrics.image_errors import image_errors
 from mrrepro.metrics.regions import Region, RegionMasks
 from mrrepro.metrics.structural_similarity import SHIFTED_TO_UNIT
+from mrrepro.papers.contrast_t1 import cohort as cohort_stage
 from mrrepro.papers.contrast_t1 import experiments, recipe
 from mrrepro.papers.contrast_t1.cohort import CONTRAST, Cohort
 from mrrepro.papers.contrast_t1.scores import Case, appearance_scores, cases, enhancement_scores, image_scores
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings, LossChoice, TrainingSettings
 from mrrepro.papers.contrast_t1.stages import NETWORK_FILE, PatchStream, predict, read_network
 from mrrepro.runs.artifacts import ArtifactStore
+from mrrepro.runs.files import write_arrays
 from mrrepro.runs.settings import configure
 from mrrepro.runs.stages import make, stage_key
 from mrrepro.training.checkpoints import read_tensors
+from mrrepro.training.volume_tasks import VolumeBatch
 
 
 @pytest.fixture
@@ -54,23 +57,23 @@ def test_masks_survive_packing(cohort):
 
 def test_an_epoch_shows_each_patient_once_and_once_mirrored(cohort):
     stream = PatchStream(cohort, TrainingSettings(batch_size=2), cohort.sets["train"], seed=3)
-    seen = torch.cat([stream.batch(number)["inputs"] for number in range(4)])
+    seen = torch.cat([VolumeBatch(*stream.batch(number)).inputs for number in range(4)])
     images = cohort.images(list(cohort.sets["train"]))[:, :CONTRAST]
     both = torch.cat([images, images.flip(2)])
     matches = [(each - both).abs().flatten(1).amax(1).argmin().item() for each in seen]
     assert sorted(matches) == list(range(8))
-    assert torch.equal(stream.batch(2)["inputs"], stream.batch(2)["inputs"])
+    assert all(torch.equal(one, again) for one, again in zip(stream.batch(2), stream.batch(2), strict=True))
 
 
 def test_patches_hold_the_tumor_and_its_masks(cohort):
     stream = PatchStream(cohort, TrainingSettings(batch_size=4, patch=16, mirror=False), cohort.sets["train"], seed=0)
-    batch = stream.batch(0)
-    assert batch["inputs"].shape == (4, 3, 16, 16, 16)
-    assert batch["tumor"].flatten(1).any(1).all()
-    rise = batch["target"] - batch["inputs"][:, :1]
+    batch = VolumeBatch(*stream.batch(0))
+    assert batch.inputs.shape == (4, 3, 16, 16, 16)
+    assert batch.tumor.flatten(1).any(1).all()
+    rise = batch.target - batch.inputs[:, :1]
     assert (
-        torch.equal(batch["enhancement"], rise > 0.3)
-        or ((rise - 0.3).abs()[batch["enhancement"] != (rise > 0.3)] < 1e-3).all()
+        torch.equal(batch.enhancement, rise > 0.3)
+        or ((rise - 0.3).abs()[batch.enhancement != (rise > 0.3)] < 1e-3).all()
     )
 
 
@@ -186,3 +189,29 @@ def test_paper_scale_has_the_thesis_sizes():
     assert (paper.cohort.train, paper.cohort.validation, paper.cohort.test) == (208, 45, 45)
     assert (paper.training.epochs, paper.training.patience, paper.training.learning_rate) == (300, 20, 2e-4)
     assert paper.training.plan(208).betas == (0.5, 0.99)
+
+
+def test_workers_make_the_same_patients_and_go_on_from_a_file(finished, tiny, tmp_path, monkeypatch):
+    """Two processes; the first run ends when it has written a file, which the second leaves as it is."""
+    store, made = ArtifactStore(tmp_path), finished[1]["contrast_t1/cohort"]
+    written = []
+
+    def write_once(path, **arrays):
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_arrays(path, **arrays)
+
+    monkeypatch.setattr(cohort_stage, "write_arrays", write_once)
+    with pytest.raises(KeyboardInterrupt):
+        make(recipe.COHORT, tiny, 0, store, progress=False, device="cpu")
+    monkeypatch.setattr(cohort_stage, "write_arrays", write_arrays)
+    (first,) = tmp_path.rglob("patients-*.npz")
+    before = first.stat().st_mtime_ns
+    monkeypatch.setenv("MRREPRO_WORKERS", "2")
+    other = make(recipe.COHORT, tiny, 0, store, progress=False, device="cpu")
+    assert other.file(first.name).stat().st_mtime_ns == before
+    assert other.json("patients.json") == made.json("patients.json")
+    for path in sorted(made.path.glob("*.npz")):
+        arrays = other.arrays(path.name)
+        assert all(np.array_equal(values, arrays[name]) for name, values in made.arrays(path.name).items())
