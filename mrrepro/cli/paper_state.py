@@ -8,6 +8,9 @@ from typing import Any
 
 NOT_YET = "not yet run at paper scale"
 
+NETWORKS_IN = "headline"
+"""The variant that trains a chapter's networks."""
+
 
 @dataclass(frozen=True)
 class ChapterState:
@@ -16,7 +19,7 @@ class ChapterState:
     Parameters
     ----------
     words : str
-        `NOT_YET`, or what is recorded.
+        `NOT_YET`, or what is recorded, and `NOT_YET` of the networks where it is the rest alone.
     ground : str
         The recorded variants, or what a rehearsal showed.
     """
@@ -45,10 +48,14 @@ def chapter_state(chapter: str, recorded: Path | None = None, rehearsed: Path | 
         return ChapterState(NOT_YET, _rehearsed(read_rehearsed(chapter, rehearsed)["training"]))
     runs = [(document["variant"], run) for document in documents for run in document["runs"]]
     stale = sorted({variant for variant, run in runs if stale_reason(run)})
-    words = f"recorded: {len(documents)} variant{'s' * (len(documents) > 1)}, {len(runs)} runs"
+    words = f"recorded: {len(documents)} variant{'s' * (len(documents) > 1)}, {len(runs)} run{'s' * (len(runs) > 1)}"
+    ground = "; ".join(_recorded(document) for document in documents)
     if stale:
         words += f"; stale, for their code has changed: {', '.join(stale)}"
-    return ChapterState(words, "; ".join(_recorded(document) for document in documents))
+    if NETWORKS_IN not in {document["variant"] for document in documents}:
+        words = f"networks {NOT_YET}; {words}"
+        ground += f"; {_rehearsed(read_rehearsed(chapter, rehearsed)['training'])}"
+    return ChapterState(words, ground)
 
 
 def _recorded(document: dict[str, Any]) -> str:

@@ -39,6 +39,8 @@ class Gpu:
         Least time of a step, whatever its size: starting its kernels one by one.
     slower : float
         How many times longer a simulator or solver takes than its goal says, which is for a data-centre GPU.
+    workers : int
+        Cores beside it, over which ``MRREPRO_WORKERS`` spreads what is made on a processor.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Gpu:
     share: float = 0.3
     step_seconds: float = 0.010
     slower: float = 1.0
+    workers: int = 1
 
     def seconds_of_step(self, cost: Mapping[str, Any], precision: str) -> float:
         """Expected seconds of a step whose cost a sample is given with its batch size."""
@@ -63,11 +66,11 @@ class Gpu:
 
 
 GPUS = {
-    "paper": Gpu("one H100", "H100", 800e12, 400e12, 3.0e12),
-    "colab": Gpu("one T4", "T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0),
+    "paper": Gpu("one H100", "H100", 800e12, 400e12, 3.0e12, workers=16),
+    "colab": Gpu("one T4", "T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0, workers=2),
 }
 """By scale. Of the H100 a matrix product and a copy, TF32 at half of bfloat16; of the T4 the maker's figures. The
-share, the least time of a step and the factor for simulators are assumptions of ours."""
+share, the least time of a step, the factor for simulators and the cores are assumptions of ours."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,15 @@ class PlannedStage:
     basis : str
         ``"recorded"`` (a run of the stages that is in the repository), ``"measured"`` (a step or an item on such a GPU,
         or where no GPU helps on a processor), ``"operations"`` or ``"goal"`` (of a simulator or solver).
+    workers : int
+        Processes that the commands ask for.
     """
 
     stages: tuple[str, ...]
     words: str
     seconds: float
     basis: str
+    workers: int = 1
 
     @property
     def seconds_each(self) -> float:
@@ -149,8 +155,11 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
         else:
             figure, basis, slower = item.goal, "goal", gpu.slower
         count, each = item.planned.count(settings), item.planned.seconds(settings, item.seconds_an_item(figure))
-        words = f"{count} {item.planned.words}, {_seconds(each * slower)} each"
-        planned.append(PlannedStage(item.planned.stages, words, count * each * slower, basis))
+        workers = min(count, gpu.workers) if item.planned.over_workers else 1
+        at_once = f", {workers} at once" if workers > 1 else ""
+        words = f"{count} {item.planned.words}{at_once}, {_seconds(each * slower)} each"
+        seconds = math.ceil(count / workers) * each * slower
+        planned.append(PlannedStage(item.planned.stages, words, seconds, basis, workers))
     for work in module.WORK:
         if work.stages and work.id in held["training"]:
             cost, row = held["training"][work.id]["cost"][scale], on_gpu.get(work.id) if scale == "paper" else None
@@ -210,8 +219,11 @@ def _training(
 def commands(plan: ChapterPlan) -> list[str]:
     """The commands of a plan, in order; each is given again while it ends with exit code 75."""
     at = f"--scale {plan.scale} --minutes {COMMAND_MINUTES:g}"
-    names = dict.fromkeys(name for each in plan.stages for name in each.stages)
-    lines = [f"mrrepro run {plan.chapter} --stages {at} --only {name}" for name in names]
+    workers = {name: each.workers for each in plan.stages for name in each.stages}
+    lines = [
+        f"{f'MRREPRO_WORKERS={count} ' if count > 1 else ''}mrrepro run {plan.chapter} --stages {at} --only {name}"
+        for name, count in workers.items()
+    ]
     return [*lines, f"mrrepro record {plan.chapter} -v headline --seeds 0 {at} --to $OUT"]
 
 

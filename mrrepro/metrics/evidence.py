@@ -77,6 +77,11 @@ class RecordedRuns:
         """One recorded document or array of a stage, for each seed."""
         return [run["numbers"][f"{self.paper}/{stage}"][name] for run in self.runs(variant)]
 
+    def first(self, variant: str, stage: str) -> dict[str, Any]:
+        """All documents and arrays of a stage in the lowest seed, by name; empty where none is recorded."""
+        runs = self.runs(variant)
+        return dict(runs[0]["numbers"][f"{self.paper}/{stage}"]) if runs else {}
+
     def made(self, *variants: str) -> str:
         """Say at which scale and over how many seeds variants are recorded, the fewest of several."""
         return f"(recorded at {self.scale}, {min(len(self.seeds(variant)) for variant in variants)} seeds)."

@@ -101,6 +101,7 @@ def record(
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
     if arrays:
+        path.parent.mkdir(parents=True, exist_ok=True)
         for artifact in artifacts:
             for name, about in artifact.manifest["files"].items():
                 if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:

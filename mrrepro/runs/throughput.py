@@ -54,12 +54,15 @@ class PlannedItems:
         From the chapter's settings to the number of items.
     seconds : callable
         From settings and the seconds an item takes at full size to the seconds at the settings' size.
+    over_workers : bool
+        Whether ``MRREPRO_WORKERS`` makes several at once, each on a core of its own.
     """
 
     stages: tuple[str, ...]
     words: str
     count: Callable[[Any], int]
     seconds: Callable[[Any, float], float] = lambda settings, seconds: seconds
+    over_workers: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,12 @@ from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.metrics.receiver_operating import area_under_curve, roc_curve
 from mrrepro.papers.contrast_t1 import cohort as cohorts
 from mrrepro.papers.contrast_t1 import evidence, experiments, plots
+from mrrepro.papers.contrast_t1.evidence import baseline_rows, score_row
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.papers.contrast_t1.stages import TRAINING
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
+from mrrepro.runs.recorded import recorded_arrays
 
 # %%
 run = open_run("contrast_t1", "05_mix", ContrastT1Settings, globals())
@@ -78,15 +80,7 @@ show_text(f"Trained here: {history['weights']} weights, {record['samples_seen']}
 # %% tags=["hide-input"]
 slices = evaluation.arrays("examples_test.npz")["test_slices"]
 show(
-    plots.brain_grid(
-        [
-            [*each[[0, 2, 3]], plots.in_brain(each[4], each[0]), plots.in_brain(each[4] - each[0], each[0])]
-            for each in slices.astype(float)
-        ],
-        ["T1", "FLAIR", "post-contrast T1", "synthetic", "synthetic - T1"],
-        ["enhances" if yes else "does not" for yes in scores["labelled_enhances"][: len(slices)]],
-        [each[5] for each in slices],
-    ),
+    plots.synthetic_patients(slices, scores["labelled_enhances"]),
     alt="Four new patients: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise over T1. The "
     "synthetic "
     "images brighten the tumor core coarsely, in patients that enhance and in those that do not.",
@@ -148,19 +142,8 @@ show(
 )
 
 # %%
-names = {"copy": "copy of T1", "linear": "linear map of each voxel", "oracle_absolute": "knows z, best for L1"}
-names |= {"oracle_squared": "knows z, best for L2", "truth": "truth"}
-names = {name: words for name, words in names.items() if f"{name}_mae_b" in baselines}  # real patients have no z
-columns = {"MAE, brain": "mae_b", "MAE, tumor": "mae_t", "Dice": "e_dice", "found": "found_0.3"}
-rows = [
-    {"estimate": words} | {label: float(np.nanmean(baselines[f"{name}_{key}"])) for label, key in columns.items()}
-    for name, words in names.items()
-]
-rows.append({"estimate": "the mix, this run"})
-rows[-1] |= {label: float(np.nanmean(scores[f"test_{key}"])) for label, key in columns.items()}
-
-# %%
 words = "Baselines on the same patients. Two of them know the evidence and the core, nothing else."
+rows = [*baseline_rows(baselines), score_row("the mix, this run", scores, "test")]
 show_table(rows, caption=words, name="tab-baselines")
 
 # %% [markdown]
@@ -280,6 +263,36 @@ if "where" in further and "even" in further:
         f"({found['where']:.2f} of the enhancing voxels found), the mix {quiet['headline']:.2f} "
         f"({found['headline']:.2f})."
     )
+
+# %% [markdown]
+# ## At the thesis' size
+#
+# What was recorded once in voxels of 1 mm, with as many patients to train, to validate and to test on as the thesis
+# has, if anything was: the same figure and table. [Paper scale](../../book/paper_scale.md) says on what it ran.
+# <!-- typed: 1: edge of a voxel in the thesis -->
+
+# %%
+at_paper = evidence.RecordedSweeps("paper")
+where = ("contrast_t1", "paper", "headline", experiments.EVALUATION.name, "examples_test.npz")
+drawn = recorded_arrays(*where) if at_paper.seeds("headline") else None
+if drawn is not None:
+    enhances = at_paper.documents("headline", "evaluation", "labelled_enhances")[0]
+    show(
+        plots.synthetic_patients(drawn["test_slices"], enhances),
+        alt="New patients in fine voxels: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise.",
+        caption="The mix at the thesis' size, recorded (the counterpart of Fig. 8). Simulated.",
+        name="fig-mix-paper",
+    )
+
+# %%
+rows = baseline_rows(at_paper.first("baselines", "baselines"))
+if at_paper.seeds("headline"):
+    rows.append(score_row("the mix", at_paper.first("headline", "evaluation"), "test"))
+if rows:
+    words = "At the thesis' size, recorded; simulated patients."
+    show_table(rows, caption=words, name="tab-baselines-paper")
+if not at_paper.seeds("headline"):
+    show_text("No network is recorded at the paper's sizes with the code as it is now.")
 
 # %% [markdown]
 # ## The claims

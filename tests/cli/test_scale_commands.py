@@ -196,8 +196,14 @@ def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
     document = json.loads((recorded_folder("dl_ept", "demo") / "reference.json").read_text())
     (tmp_path / "reference.json").write_text(json.dumps(document))
     state = chapter_state("dl_ept", recorded=tmp_path)
-    assert state.words == f"recorded: 1 variant, {len(document['runs'])} runs"
+    assert state.words == f"networks {NOT_YET}; recorded: 1 variant, {len(document['runs'])} runs"
     assert state.ground.startswith("reference, seeds 0, 1, 2, ")
+    assert "steps of 8 at full size" in state.ground
+    (tmp_path / "headline.json").write_text(json.dumps(document | {"variant": "headline"}))
+    state = chapter_state("dl_ept", recorded=tmp_path)
+    assert state.words == f"recorded: 2 variants, {2 * len(document['runs'])} runs"
+    assert "at full size" not in state.ground
+    (tmp_path / "headline.json").unlink()
     function = next(iter(document["runs"][0]["stages"].values()))["code"]
     function[next(iter(function))] = 64 * "0"
     (tmp_path / "reference.json").write_text(json.dumps(document))

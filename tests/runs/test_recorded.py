@@ -213,3 +213,6 @@ def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_
     kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
     assert all(np.array_equal(kept[key], expected[key]) for key in expected)
     assert keep(0, arrays=False) is None  # seed 0 is the lowest now
+    new = tmp_path / "a folder" / "that is not there"
+    record("fake", variant, 0, settings_type=settings, scale="smoke", store=store, folder=new, arrays=True)
+    assert recorded_arrays("fake", "smoke", "arrays", "fake/arrays", name, new) is not None

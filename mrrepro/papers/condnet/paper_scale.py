@@ -179,6 +179,7 @@ ITEMS = (
             "heads",
             lambda settings: settings.heads.training + settings.heads.testing,
             lambda settings, seconds: seconds / settings.heads.voxel_size_mm**3,
+            over_workers=True,
         ),
     ),
 )

@@ -44,6 +44,40 @@ class RecordedSweeps(RecordedScores):
         return claims_of(self, CLAIMS)
 
 
+BASELINES = {
+    "copy": "copy of T1",
+    "linear": "linear map of each voxel",
+    "oracle_absolute": "knows z, best for L1",
+    "oracle_squared": "knows z, best for L2",
+    "truth": "truth",
+}
+"""What needs no network, in words."""
+
+COLUMNS = {"MAE, brain": "mae_b", "MAE, tumor": "mae_t", "Dice": "e_dice", "found": "found_0.3"}
+
+
+def score_row(estimate: str, arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A row of a table: means over the patients for whom a score is defined.
+
+    Parameters
+    ----------
+    estimate : str
+        What is scored, in words.
+    arrays : mapping
+        Scores of patients, by ``<name>_<score>``.
+    name : str
+        Of the set or the baseline.
+    """
+    return {"estimate": estimate} | {
+        label: float(np.nanmean(np.asarray(arrays[f"{name}_{score}"], dtype=float))) for label, score in COLUMNS.items()
+    }
+
+
+def baseline_rows(arrays: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Rows of those baselines that the arrays hold; real patients have no z."""
+    return [score_row(words, arrays, name) for name, words in BASELINES.items() if f"{name}_mae_b" in arrays]
+
+
 def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[str, str]) -> None:
     """Record the nine scores of recorded variants for rows of the thesis' tables.
 

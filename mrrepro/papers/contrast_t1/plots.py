@@ -52,6 +52,25 @@ def brain_grid(
     return figure
 
 
+def synthetic_patients(slices: Array, enhances: Sequence[bool]) -> Figure:
+    """Patients in rows: T1, FLAIR, true and synthetic post-contrast T1, and the synthetic rise over T1.
+
+    Parameters
+    ----------
+    slices : array, (patients, 7, x, y)
+        As the evaluation keeps them: four images, the synthetic one, tumor and solid core.
+    enhances : sequence of bool
+        Of these patients first.
+    """
+    rows = [
+        [*each[[0, 2, 3]], in_brain(each[4], each[0]), in_brain(each[4] - each[0], each[0])]
+        for each in slices.astype(float)
+    ]
+    columns = ["T1", "FLAIR", "post-contrast T1", "synthetic", "synthetic - T1"]
+    labels = ["enhances" if yes else "does not" for yes in enhances[: len(slices)]]
+    return brain_grid(rows, columns, labels, [each[5] for each in slices])
+
+
 def in_brain(image: Array, t1: Array, outside: float = -1.0) -> Array:
     """A slice with a value put where T1 has the background."""
     return np.where(np.asarray(t1, dtype=float) <= -1.0, outside, np.asarray(image, dtype=float))
@@ -69,13 +88,21 @@ def by_seed(panel: Axes, values: Mapping[str, Array], label: str, marks: Mapping
     panel.grid(axis="y", alpha=0.3)
 
 
-def roc(panel: Axes, rate: Array, mean: Array, low: Array, high: Array, label: str) -> None:
-    """A mean curve with its band, and the diagonal of chance."""
-    panel.plot(rate, mean, label=label)
-    panel.fill_between(rate, low, high, alpha=0.25)
+def radiomics_roc(arrays: Mapping[str, Any]) -> Figure:
+    """The mean receiver operating characteristic over the splits with its band, and the diagonal of chance.
+
+    Parameters
+    ----------
+    arrays : mapping
+        ``areas`` by split; ``false_positive_rate`` and at it ``mean``, ``low`` and ``high`` of the true positive one.
+    """
+    figure, panel = plt.subplots(figsize=(4, 4), layout="constrained")
+    panel.plot(arrays["false_positive_rate"], arrays["mean"], label=f"mean over {len(arrays['areas'])} splits")
+    panel.fill_between(arrays["false_positive_rate"], arrays["low"], arrays["high"], alpha=0.25)
     panel.plot([0, 1], [0, 1], color="gray", linestyle=":", label="chance")
     panel.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     panel.legend(fontsize=8)
+    return figure
 
 
 def against_optimum(panel: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
