@@ -101,6 +101,7 @@ def record(
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
     if arrays:
+        path.parent.mkdir(parents=True, exist_ok=True)
         for artifact in artifacts:
             for name, about in artifact.manifest["files"].items():
                 if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:
@@ -193,6 +194,12 @@ def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = No
     """The runs of a variant, by seed; empty where none is recorded at this scale."""
     path = (folder or recorded_folder(paper, scale)) / f"{variant}.json"
     return list(read_json(path)["runs"]) if path.exists() else []
+
+
+def recorded_overrides(paper: str, scale: str, variant: str, folder: Path | None = None) -> dict[str, Any]:
+    """Settings by dotted name that a variant was recorded with beside its scale's; empty where none is recorded."""
+    path = (folder or recorded_folder(paper, scale)) / f"{variant}.json"
+    return dict(read_json(path)["overrides"]) if path.exists() else {}
 
 
 def fresh_seeds(
