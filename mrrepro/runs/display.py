@@ -56,7 +56,10 @@ class ReceiptTable:
     def _recorded(self, id: str) -> str:
         """What was recorded at the paper's sizes for an id, with its verdict and date."""
         record = self.recorded.get(id)
-        return "" if record is None else f"{_ours(record)}: {record.verdict} ({record.date[:10]}, {record.device})"
+        if record is None:
+            return ""
+        given = [f"{name} = {value}" for name, value in record.parameters.get("overrides", {}).items()]
+        return f"{_ours(record)}: {record.verdict} ({', '.join([record.date[:10], record.device, *given])})"
 
     def __repr__(self) -> str:
         if not self.rows:

@@ -210,6 +210,11 @@ def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_
     monkeypatch.setattr(module_of_recorded, "MOST_BYTES", 10)
     assert keep(1, arrays=True) is None  # too large
     monkeypatch.undo()
+    assert not (tmp_path / "new").exists()
+    at_new = record(
+        "fake", variant, 1, settings_type=settings, scale="smoke", store=store, folder=tmp_path / "new", arrays=True
+    )
+    assert {path.name for path in at_new.parent.iterdir()} == {"arrays.json", f"arrays-seed1-arrays-{name}"}
     kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
     assert all(np.array_equal(kept[key], expected[key]) for key in expected)
     assert keep(0, arrays=False) is None  # seed 0 is the lowest now
