@@ -58,8 +58,8 @@ class ReceiptTable:
         record = self.recorded.get(id)
         if record is None:
             return ""
-        given = [f"{name} = {value}" for name, value in record.parameters.get("overrides", {}).items()]
-        return f"{_ours(record)}: {record.verdict} ({', '.join([record.date[:10], record.device, *given])})"
+        about = [record.date[:10], record.device, *([record.set_beside] if record.set_beside else [])]
+        return f"{_ours(record)}: {record.verdict} ({', '.join(about)})"
 
     def __repr__(self) -> str:
         if not self.rows:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from mrrepro.cli.ledger_recorded import records_of
+from mrrepro.cli.paper_state import chapter_state
 from mrrepro.papers.deepspio import recipe, tables
 from mrrepro.papers.deepspio.evidence import RecordedSweeps
 from mrrepro.papers.deepspio.experiments import TABLE_1
@@ -28,6 +29,7 @@ from mrrepro.papers.deepspio.result_values import (
     held_out_values,
     table1_values,
 )
+from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.recorded import MOST_BYTES, Variant, record, recorded_arrays
 
@@ -88,6 +90,12 @@ def test_recorded_runs_feed_the_ledger_with_what_was_set_for_them(kept, of_the_s
         assert records[value.id].parameters == {"scale": "smoke", "seed": 0, "overrides": overrides}
         assert records[value.id].basis == "simulated"
     assert not [row for row in ledger.rows() if row.record is not None and row.stale]
+    entry, held = ledger.entries["deepspio.exp1.nmae"], records["deepspio.exp1.nmae"]
+    shown = ReceiptTable(tmp_path, ((entry, held),), {held.id: held})._repr_html_()
+    assert "ours at the paper's sizes" in shown
+    assert f"{held.date[:10]}, {held.device}, sequence.size = 32, network.width = 1" in shown
+    said = chapter_state("deepspio", kept).ground
+    assert said.startswith("headline, sequence.size = 32, network.width = 1")
 
 
 def test_numbers_by_hand():
