@@ -57,7 +57,7 @@ def records_of(ledger: Any, scale: str, folder: Path | None = None) -> list[Any]
 
 
 def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
-    from mrrepro.runs.recorded import read_recorded, stale_reason
+    from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 
     records = []
     for each in getattr(paper_module(ledger.paper, "result_values"), "VALUES", ()):
@@ -66,9 +66,10 @@ def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
             continue
         stage = f"{ledger.paper}/{each.stage}"
         run = {**fresh[0], "stages": {stage: fresh[0]["stages"][stage]}}
-        for found in each.values(run["numbers"][stage][each.document]):
+        overrides = recorded_overrides(ledger.paper, scale, each.variant, folder)
+        for found in each.found_in(ledger.paper, run):
             held = {"value": found.value, "sd": found.sd, "n_cases": found.n_cases, "seeds": (int(run["seed"]),)}
-            records.append(_record(ledger, found.id, scale, [run], **held))
+            records.append(_record(ledger, found.id, scale, [run], overrides=overrides, **held))
     return records
 
 
@@ -92,6 +93,7 @@ def _record(
     value: float | None = None,
     sd: float | None = None,
     statistic: Any = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Any:
     """Judge what recorded runs found; their stages say code, data, devices and time."""
     from mrrepro.runs.recorded import made_by
@@ -112,7 +114,7 @@ def _record(
         verdict=verdict.verdict,
         reason=verdict.reason,
         commit=", ".join(sorted({str(run["commit"]) for run in runs})),
-        parameters={"scale": scale, "seed": min(seeds), "overrides": {}},
+        parameters={"scale": scale, "seed": min(seeds), "overrides": dict(overrides or {})},
         seeds=seeds,
         data=made.data,
         code=made.code,

@@ -62,7 +62,9 @@ def _recorded(document: dict[str, Any]) -> str:
     seeds = ", ".join(str(run["seed"]) for run in document["runs"])
     origins = [origin for run in document["runs"] for origin in run["stages"].values()]
     devices = ", ".join(sorted({origin["device"] for origin in origins}))
-    return f"{document['variant']}, seeds {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
+    given = "".join(f", {name} = {value}" for name, value in document["overrides"].items())
+    named = document["variant"] + (given if document["variant"] == "headline" else "")
+    return f"{named}, seeds {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
 
 
 def _rehearsed(training: dict[str, Any]) -> str:

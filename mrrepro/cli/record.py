@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +27,10 @@ def record(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="also what is recorded already and not stale")] = False,
     to: Annotated[Path | None, typer.Option(help="folder for the files; else beside the chapter's recipe")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="a setting by its dotted name; needs --to"),
+    ] = None,
     arrays: Annotated[bool, typer.Option("--arrays", help="also files of arrays of up to 1 MiB, beside them")] = False,
     minutes: Minutes = None,
 ) -> None:
@@ -31,8 +38,10 @@ def record(
 
     What is recorded and not stale is left as it is, so an interrupted sweep goes on where it was. A run that fails is
     named at the end and does not stop the others. With ``--minutes`` it ends in time, and the same command goes on.
+    With ``-p training.samples=500000`` the files say what was set, and so do the numbers that are taken from them.
     """
     from mrrepro.cli.papers import paper_settings, paper_variants
+    from mrrepro.cli.run import split_parameters
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.processes import count
     from mrrepro.runs.recorded import fresh_seeds, variant_named
@@ -42,6 +51,10 @@ def record(
     chosen = [variant_named(known, name) for name in variant] if variant else list(known)
     numbers = read_seeds(seeds)
     settings, store = paper_settings(chapter), ArtifactStore(artifacts)
+    given = split_parameters(parameter or (), "--seeds")
+    if given and to is None:
+        raise ValueError("-p needs --to: the files beside the recipe are of the variants as they stand.")
+    chosen = [replace(each, overrides=_with(settings, scale, each.overrides, given)) for each in chosen]
     failed: list[str] = []
     with limited(minutes), joined() as first:
         fresh = {
@@ -64,6 +77,14 @@ def record(
     if failed:
         typer.echo(f"{len(failed)} run(s) failed.", err=True)
         raise typer.Exit(FELL_SHORT)
+
+
+def _with(settings: Any, scale: str, overrides: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """A variant's overrides with those of the command line, read as the settings read them."""
+    from mrrepro.runs.settings import as_plain, configure
+
+    read = configure(settings, scale, {**overrides, **given})
+    return {**overrides, **{name: as_plain(reduce(getattr, name.split("."), read)) for name in given}}
 
 
 def _say(first: bool, words: str) -> None:

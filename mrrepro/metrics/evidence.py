@@ -11,7 +11,7 @@ import numpy as np
 
 from mrrepro.metrics.statistics import mean_interval
 from mrrepro.runs.notebook import Run as NotebookRun
-from mrrepro.runs.recorded import read_recorded, stale_reason
+from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 from mrrepro.runs.records import Statistic
 from mrrepro.runs.stages import Stage
 
@@ -38,12 +38,27 @@ class FoundValue:
 
 @dataclass(frozen=True)
 class StageValues:
-    """Which numbers a document of a stage gives, in the recorded runs of a variant."""
+    """Which numbers some documents or small arrays of a stage give, in the recorded runs of a variant.
+
+    Parameters
+    ----------
+    variant, stage : str
+        As they are recorded; the stage without its chapter.
+    documents : tuple of str
+        Names of documents and arrays, without the ends of their files.
+    values : callable
+        Gets one argument for each of them, and gives the numbers.
+    """
 
     variant: str
     stage: str
-    document: str
-    values: Callable[[Any], list[FoundValue]]
+    documents: tuple[str, ...]
+    values: Callable[..., list[FoundValue]]
+
+    def found_in(self, paper: str, run: Mapping[str, Any]) -> list[FoundValue]:
+        """The numbers that one recorded run gives."""
+        numbers = run["numbers"][f"{paper}/{self.stage}"]
+        return self.values(*(numbers[name] for name in self.documents))
 
 
 class RecordedRuns:
@@ -73,6 +88,10 @@ class RecordedRuns:
         """Seeds of a variant's runs."""
         return tuple(int(run["seed"]) for run in self.runs(variant))
 
+    def overrides(self, variant: str) -> dict[str, Any]:
+        """Settings by dotted name that a variant was recorded with beside its scale's."""
+        return recorded_overrides(self.paper, self.scale, variant, self.folder)
+
     def documents(self, variant: str, stage: str, name: str) -> list[Any]:
         """One recorded document or array of a stage, for each seed."""
         return [run["numbers"][f"{self.paper}/{stage}"][name] for run in self.runs(variant)]
@@ -81,6 +100,12 @@ class RecordedRuns:
         """All documents and arrays of a stage in the lowest seed, by name; empty where none is recorded."""
         runs = self.runs(variant)
         return dict(runs[0]["numbers"][f"{self.paper}/{stage}"]) if runs else {}
+
+    def values(self, wanted: Sequence[StageValues]) -> list[FoundValue]:
+        """Numbers of the paper by the lowest seed of each variant; none where nothing is recorded."""
+        return [
+            found for each in wanted for run in self.runs(each.variant)[:1] for found in each.found_in(self.paper, run)
+        ]
 
     def made(self, *variants: str) -> str:
         """Say at which scale and over how many seeds variants are recorded, the fewest of several."""

@@ -56,7 +56,10 @@ class ReceiptTable:
     def _recorded(self, id: str) -> str:
         """What was recorded at the paper's sizes for an id, with its verdict and date."""
         record = self.recorded.get(id)
-        return "" if record is None else f"{_ours(record)}: {record.verdict} ({record.date[:10]}, {record.device})"
+        if record is None:
+            return ""
+        about = [record.date[:10], record.device, *([record.set_beside] if record.set_beside else [])]
+        return f"{_ours(record)}: {record.verdict} ({', '.join(about)})"
 
     def __repr__(self) -> str:
         if not self.rows:

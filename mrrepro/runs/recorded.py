@@ -196,6 +196,12 @@ def read_recorded(paper: str, scale: str, variant: str, folder: Path | None = No
     return list(read_json(path)["runs"]) if path.exists() else []
 
 
+def recorded_overrides(paper: str, scale: str, variant: str, folder: Path | None = None) -> dict[str, Any]:
+    """Settings by dotted name that a variant was recorded with beside its scale's; empty where none is recorded."""
+    path = (folder or recorded_folder(paper, scale)) / f"{variant}.json"
+    return dict(read_json(path)["overrides"]) if path.exists() else {}
+
+
 def fresh_seeds(
     paper: str, variant: Variant, *, settings_type: type[ScaledSettings], scale: str, folder: Path | None = None
 ) -> set[int]:

@@ -146,6 +146,12 @@ class Record:
             raise LedgerError(f"{self.id}: a record needs a value or a statistic.")
 
     @property
+    def set_beside(self) -> str:
+        """What was set beside the scale's settings, like ``training.samples = 500000``; empty where nothing was."""
+        overrides = self.parameters.get("overrides") or {}
+        return ", ".join(f"{name} = {value}" for name, value in overrides.items())
+
+    @property
     def code_digest(self) -> str:
         """One digest over the code of all stages."""
         return digest_of(dict(self.code))

@@ -52,15 +52,19 @@ import torch
 from matplotlib import pyplot as plt
 
 from mrrepro.metrics.errors import nmae
-from mrrepro.papers.deepspio import experiments, plots
-from mrrepro.papers.deepspio.evidence import RecordedSweeps, best_constant_nmae, rank_interval, record_claims
+from mrrepro.metrics.evidence import record_values
+from mrrepro.papers.deepspio import experiments, pictures, plots, result_values, tables
+from mrrepro.papers.deepspio.evidence import RecordedSweeps, best_constant_nmae, record_claims
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
+from mrrepro.runs.recorded import recorded_arrays
 
+# %%
 run = open_run("deepspio", "04_experiments", DeepSpioSettings, globals())
 held_out = run.make(experiments.HELD_OUT).arrays("held_out.npz")
 evidence = RecordedSweeps("demo").claims()
+field_of_view_mm = run.settings.sequence.field_of_view_mm  # the same at every scale
 
 # %% [markdown]
 # ## Experiment 1: held-out samples
@@ -70,25 +74,17 @@ evidence = RecordedSweeps("demo").claims()
 
 # %%
 errors = held_out["test_nmae"]
-typical = int(np.abs(errors[: experiments.HELD_OUT_EXAMPLES] - errors.mean()).argmin())
-_ = run.record("deepspio.exp1.nmae", errors.mean(), sd=errors.std(ddof=1), n_cases=errors.size)
-_ = run.record("deepspio.fig4.nmae", errors[typical])
+on_brains = result_values.held_out_values(errors)
+record_values(run, on_brains)
 
 # %% tags=["hide-input"]
 count = 5
 show(
-    plots.image_grid(
-        [
-            list(plots.combined(held_out["test_images"][:count])),
-            list(held_out["test_truth"][:count]),
-            list(held_out["test_estimate"][:count]),
-        ],
-        ["View Line", "truth", "estimate"],
+    plots.maps_below_images(
+        plots.combined(held_out["test_images"][:count]),
+        {name: held_out[f"test_{name}"][:count] for name in ("truth", "estimate")},
         [f"NMAE {error:.2f}" for error in errors[:count]],
-        field_of_view_mm=run.settings.sequence.field_of_view_mm,
-        maps=[plots.SIGNAL, plots.CONCENTRATION, plots.CONCENTRATION],
-        bars=["signal [1]", plots.CONCENTRATION_LABEL, plots.CONCENTRATION_LABEL],
-        ranges=[(0.0, 1.2), (0.0, 18.0), (0.0, 18.0)],
+        field_of_view_mm=field_of_view_mm,
     ),
     alt="Three rows of five images: striped coronal brain slices with distorted regions, the true concentration maps, "
     "and the network's estimates, which show the bodies at the right places with softer edges and uneven filling.",
@@ -126,13 +122,8 @@ show_table(
 )
 
 # %%
-better = "is beaten" if errors.mean() < constant else "is not beaten"
-interval = rank_interval(held_out["test_true_mean"], held_out["test_estimated_mean"])
-show_text(
-    f"In this run the best constant in the perfect shape {better}. Apart from the shape: the mean estimate over the "
-    f"region of iron has a rank correlation with the truth of {interval.estimate:.2f} "
-    f"({100 * interval.level:.0f} % interval {interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
-)
+scores = {name: held_out[f"test_{name}"] for name in ("nmae", "true_mean", "estimated_mean")}
+show_text(tables.concentration_words("In this run", constant, scores))
 
 # %% [markdown]
 # ## Does it read the distortion?
@@ -173,22 +164,16 @@ show(
 
 # %%
 breast = held_out["breast_nmae"]
-_ = run.record("deepspio.fig5.nmae", breast.mean(), sd=breast.std(ddof=1), n_cases=breast.size)
+on_breasts = result_values.breast_values(breast)
+record_values(run, on_breasts)
 
 # %% tags=["hide-input"]
 show(
-    plots.image_grid(
-        [
-            list(plots.combined(held_out["breast_images"][:4])),
-            list(held_out["breast_truth"][:4]),
-            list(held_out["breast_estimate"][:4]),
-        ],
-        ["View Line", "truth", "estimate"],
+    plots.maps_below_images(
+        plots.combined(held_out["breast_images"][:4]),
+        {name: held_out[f"breast_{name}"][:4] for name in ("truth", "estimate")},
         [f"NMAE {error:.2f}" for error in breast[:4]],
-        field_of_view_mm=run.settings.sequence.field_of_view_mm,
-        maps=[plots.SIGNAL, plots.CONCENTRATION, plots.CONCENTRATION],
-        bars=["signal [1]", plots.CONCENTRATION_LABEL, plots.CONCENTRATION_LABEL],
-        ranges=[(0.0, 1.2), (0.0, 18.0), (0.0, 18.0)],
+        field_of_view_mm=field_of_view_mm,
     ),
     alt="Striped half-ellipses of drawn breasts with distorted regions, the true maps, and the estimates, which show "
     "bodies at the right places.",
@@ -207,27 +192,21 @@ show(
 susceptibility = (0.36e-6 + 9.05e-6) / (4 * np.pi)
 _ = run.record("deepspio.exp3.susceptibility", susceptibility, basis="none needed")
 air = run.make(experiments.AIR_SPHERE).arrays("air.npz")
-printed = np.isclose(air["susceptibility_cgs"], experiments.AIR_CGS[0])
-for concentration, error in zip(air["concentration"][printed], air["nmae"][printed], strict=True):
-    run.record(f"deepspio.fig6.c{f'{concentration:g}'.replace('.', '_')}.nmae", error)
+beside_air = result_values.air_values(air["susceptibility_cgs"], air["concentration"], air["nmae"])
+record_values(run, beside_air)
 show_text(f"Air against water has {susceptibility:.2e} in cgs units: ten times what the paper prints. We run both.")
 
 # %% tags=["hide-input"]
-shown = np.concatenate([np.flatnonzero(printed), np.flatnonzero(np.isclose(air["susceptibility_cgs"], 7.5e-7))])
+printed, of_air = (np.isclose(air["susceptibility_cgs"], cgs) for cgs in experiments.AIR_CGS)
+shown = np.concatenate([np.flatnonzero(printed), np.flatnonzero(of_air)])
 labels = [f"{air['concentration'][i]:g} µg/mm³\nNMAE {air['nmae'][i]:.2f}" for i in shown]
 show(
-    plots.image_grid(
-        [
-            list(plots.combined(air["images"][shown])),
-            list(air["truth"][shown]),
-            list(air["estimate"][shown]),
-        ],
-        ["View Line", "truth", "estimate"],
+    plots.maps_below_images(
+        plots.combined(air["images"][shown]),
+        {name: air[name][shown] for name in ("truth", "estimate")},
         labels,
-        field_of_view_mm=run.settings.sequence.field_of_view_mm,
-        maps=[plots.SIGNAL, plots.CONCENTRATION, plots.CONCENTRATION],
-        bars=["signal [1]", plots.CONCENTRATION_LABEL, plots.CONCENTRATION_LABEL],
-        ranges=[(0.0, 1.2), (0.0, 20.0), (0.0, 20.0)],
+        field_of_view_mm=field_of_view_mm,
+        highest=20.0,
         side=1.5,
     ),
     alt="Eight columns: four concentrations with the printed susceptibility of air, then four with ten times that. The "
@@ -246,31 +225,25 @@ show(
 
 # %%
 agar = run.make(experiments.AGAR_PHANTOM).arrays("agar.npz")
-for batch, true, estimate in zip(agar["batch"], agar["concentration"], agar["estimated"], strict=True):
-    name = f"deepspio.table1.batch{batch}.c{f'{true:g}'.replace('.', '_')}"
-    run.record(f"{name}.estimate", estimate)
-    run.record(f"{name}.error", 100 * abs(estimate - true) / true)
+in_agar = result_values.table1_values(agar["batch"], agar["concentration"], agar["estimated"])
+record_values(run, in_agar)
 
 # %%
-reported = {number.id: number for number in run.ledger.numbers}
-rows = []
-for batch, true, estimate in zip(agar["batch"], agar["concentration"], agar["estimated"], strict=True):
-    paper = reported[f"deepspio.table1.batch{batch}.c{f'{true:g}'.replace('.', '_')}.estimate"]
-    row = {"batch": int(batch), "true [µg/mm³]": float(true), "paper, scanned": float(paper.value)}
-    rows.append(row | {"ours, simulated": float(estimate), "our error [%]": 100 * abs(estimate - true) / true})
-show_table(rows, caption="Table 1, the paper's scans beside our simulated phantom.", name="tab-agar")
+show_table(
+    tables.table1_rows(run.ledger.entries, {"ours, simulated": in_agar}),
+    caption="Table 1, the paper's scans beside our simulated phantom [µg/mm³].",
+    name="tab-agar",
+)
 
 # %% tags=["hide-input"]
 order = np.argsort(-agar["concentration"], kind="stable")
 show(
-    plots.image_grid(
-        [list(plots.combined(agar["images"][order])), list(agar["estimate"][order])],
-        ["View Line", "estimate"],
+    plots.maps_below_images(
+        plots.combined(agar["images"][order]),
+        {"estimate": agar["estimate"][order]},
         [f"{agar['concentration'][i]:g} µg/mm³\nbatch {agar['batch'][i]}" for i in order],
-        field_of_view_mm=run.settings.sequence.field_of_view_mm,
-        maps=[plots.SIGNAL, plots.CONCENTRATION],
-        bars=["signal [1]", plots.CONCENTRATION_LABEL],
-        ranges=[(0.0, 1.2), (0.0, 20.0)],
+        field_of_view_mm=field_of_view_mm,
+        highest=20.0,
         side=1.35,
     ),
     alt="Nine phantoms from the highest to the lowest concentration. Stripes across a disc bend around a central hole, "
@@ -280,6 +253,87 @@ show(
     "trained up to 17.5 µg/mm³.",
     name="fig-agar",
 )
+
+# %% [markdown]
+# ## At the paper's sizes
+#
+# What was recorded once with images of 256 x 256, the whole network and one to five bodies in a sample, if anything
+# was: the same numbers and figures beside those of the run at hand. All of it is simulated, as above.
+# [Paper scale](../../book/paper_scale.md) says on what it ran.
+# <!-- typed: 256: image size in the paper -->
+
+# %%
+at_paper = RecordedSweeps("paper")
+at_size = at_paper.values(result_values.VALUES)
+if at_size:
+    show_text(tables.training_words(at_paper))
+else:
+    show_text("Nothing is recorded at the paper's sizes with the code as it is now.")
+
+# %%
+if at_size:
+    at_hand = [*on_brains, *on_breasts, *beside_air, *in_agar]
+    columns = {"recorded, simulated": at_size, f"this run ({run.scale}), simulated": at_hand}
+    caption = "NMAE [1] of experiments 1 to 3 as recorded at the paper's sizes, beside the paper's and this run's."
+    show_table(tables.nmae_rows(run.ledger.entries, columns), caption=caption, name="tab-nmae-paper")
+    caption = "Table 1 [µg/mm³] as recorded at the paper's sizes, beside the paper's scans and this run."
+    show_table(tables.table1_rows(run.ledger.entries, columns), caption=caption, name="tab-agar-paper")
+
+# %%
+if at_size:
+    sizes = DeepSpioSettings.at_scale("paper")
+    constant = best_constant_nmae(sizes.bodies.lowest_concentration, sizes.bodies.highest_concentration)
+    scores = at_paper.documents("headline", "summary", "summary")[0]["test"]
+    show_text(tables.concentration_words("In the recorded run", constant, scores))
+
+# %% tags=["hide-input"]
+kept = {
+    file: recorded_arrays("deepspio", "paper", "headline", pictures.PICTURES.name, file) if at_size else None
+    for file in (pictures.EXAMPLES_FILE, pictures.PHANTOMS_FILE)
+}
+examples = kept[pictures.EXAMPLES_FILE]
+if examples is not None:
+    kinds = {"test": "brain", "breast": "breast"}
+    cases = [kind for name, kind in kinds.items() for _ in examples[f"{name}_nmae"]]
+    drawn = {
+        what: np.concatenate([examples[f"{name}_{what}"] for name in kinds])
+        for what in ("images", "truth", "estimate", "nmae")
+    }
+    show(
+        plots.maps_below_images(
+            drawn["images"],
+            {name: drawn[name] for name in ("truth", "estimate")},
+            [f"{case}\nNMAE {error:.2f}" for case, error in zip(cases, drawn["nmae"], strict=True)],
+            field_of_view_mm=field_of_view_mm,
+            highest=max(18.0, float(drawn["truth"].max())),
+        ),
+        alt="Three rows: striped brain slices and drawn breasts with distorted regions, the true concentration maps, "
+        "and below them the estimates of the recorded network.",
+        caption="Held-out samples at the paper's sizes, recorded, simulated (the counterparts of the paper's Figs. 4 "
+        "and 5): for each kind of image the sample whose error is nearest to the mean, and the best and the worst of "
+        "those that were kept whole.",
+        name="fig-held-out-paper",
+    )
+
+# %% tags=["hide-input"]
+phantoms = kept[pictures.PHANTOMS_FILE]
+if phantoms is not None:
+    show(
+        plots.phantoms(phantoms, "air", ("truth", "estimate"), field_of_view_mm=field_of_view_mm),
+        alt="Columns of rising concentration: stripes around a round hole of air and a cylinder of iron, the true map "
+        "with the cylinder alone, and the estimate of the recorded network.",
+        caption="A cylinder with iron beside a sphere of air with the susceptibility as printed, at the paper's sizes, "
+        "recorded, simulated (the counterpart of the paper's Fig. 6).",
+        name="fig-air-paper",
+    )
+    show(
+        plots.phantoms(phantoms, "agar", ("estimate",), field_of_view_mm=field_of_view_mm),
+        alt="Phantoms from the highest to the lowest concentration: stripes across a disc that bend around a central "
+        "hole, and below the estimated bottles of the recorded network.",
+        caption="Agar phantoms of the first batch at the paper's sizes, recorded, simulated (the counterpart of the "
+        "paper's Fig. 8).",
+        name="fig-agar-paper",
+    )
 
 # %% [markdown]
 # ## The claims

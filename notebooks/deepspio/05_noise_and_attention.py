@@ -48,9 +48,8 @@ import time
 
 import numpy as np
 import torch
-from matplotlib import pyplot as plt
 
-from mrrepro.papers.deepspio import experiments, plots
+from mrrepro.papers.deepspio import experiments, plots, tables
 from mrrepro.papers.deepspio.attention import ATTENTION
 from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, over_seeds, ratio_over_cases, record_claims
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
@@ -62,7 +61,7 @@ from mrrepro.runs.notebook import open_run
 run = open_run("deepspio", "05_noise_and_attention", DeepSpioSettings, globals())
 noise = run.make(experiments.NOISE).arrays("noise.npz")
 evidence = RecordedSweeps("demo").claims()
-levels = ["none" if np.isinf(level) else f"{level:.0f} dB" for level in noise["snr_db"]]
+levels = tables.snr_labels(noise["snr_db"])
 
 # %% [markdown]
 # ## Error against concentration and noise
@@ -72,18 +71,8 @@ levels = ["none" if np.isinf(level) else f"{level:.0f} dB" for level in noise["s
 # concentration. The network was trained without noise.
 
 # %% tags=["hide-input"]
-figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained", width_ratios=(2, 1))
-for index, label in enumerate(levels):
-    plots.curve(panels[0], noise["concentration"], noise["nmae"][index], label)
-panels[0].axvspan(*MIDDLE, color="gray", alpha=0.15, label="'middle' of the paper")
-panels[0].axhline(1.0, color="gray", linestyle=":")
-panels[0].set(xlabel="concentration [µg/mm³]", ylabel="NMAE [1]", ylim=(0, 3))
-panels[0].legend(fontsize=8, title="SNR")
-detail = noise["detail_nmae"]
-panels[1].errorbar(levels, detail.mean(axis=1), detail.std(axis=1, ddof=1), fmt="ko", capsize=4)
-panels[1].set(xlabel="SNR", ylabel="NMAE [1]", title="20.5 µg/mm³", ylim=(0, None))
 show(
-    figure,
+    plots.noise_curves(noise, levels, MIDDLE),
     alt="Left, error against concentration for four noise levels with bands: it is large at the lowest concentration, "
     "lowest within the range of training and rises above it; more noise means more error. Right, mean and standard "
     "deviation of the error at one concentration, which shrink as the signal-to-noise ratio grows.",
@@ -94,13 +83,38 @@ show(
 
 # %%
 show_table(
-    [
-        {"SNR": label, "mean NMAE": values.mean(), "sd over draws": values.std(ddof=1), "draws": values.size}
-        for label, values in zip(levels, detail, strict=True)
-    ],
+    tables.noise_rows(levels, noise["detail_nmae"]),
     caption="A bottle with 20.5 µg/mm³ under noise.",
     name="tab-noise",
 )
+
+# %% [markdown]
+# ### At the paper's sizes
+#
+# What was recorded once with the whole network and images of 256 x 256, if anything was.
+# [The page before](04_experiments.ipynb) says how many samples that training saw.
+# <!-- typed: 256: image size in the paper -->
+
+# %%
+at_paper = RecordedSweeps("paper")
+if at_paper.seeds("headline"):
+    drawn = {name: at_paper.arrays("noise", name)[0] for name in ("concentration", "snr_db", "nmae", "detail_nmae")}
+    labels = tables.snr_labels(drawn["snr_db"])
+    caption = "A bottle with 20.5 µg/mm³ under noise, recorded at the paper's sizes (simulated)."
+    show_table(tables.noise_rows(labels, drawn["detail_nmae"]), caption=caption, name="tab-noise-paper")
+else:
+    show_text("Nothing is recorded at the paper's sizes with the code as it is now.")
+
+# %% tags=["hide-input"]
+if at_paper.seeds("headline"):
+    show(
+        plots.noise_curves(drawn, labels, MIDDLE),
+        alt="Left, error of the recorded network against concentration for four noise levels with bands. Right, mean "
+        "and standard deviation of its error at one concentration against the noise level.",
+        caption="Effect of noise at the paper's sizes, recorded, simulated (the counterparts of the paper's Figs. 9 "
+        "and 10). Bands and bars: one standard deviation over draws.",
+        name="fig-noise-paper",
+    )
 
 # %% [markdown]
 # ## Grad-CAM

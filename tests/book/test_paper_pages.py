@@ -111,6 +111,13 @@ def test_public_data_stand_beside_the_default_run(ledger: Ledger) -> None:
     assert "| A | paper | 0.50 ± 0.1 | 52 |" in lines(text), "the tables show the larger scale"
 
 
+def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
+    given = {"scale": "paper", "seed": 0, "overrides": {"training.samples": 500_000}}
+    ledger.add([replace(record("condnet.a.x", 0.52), scale="paper", parameters=given)])
+    text = paper_pages.paper_page("condnet")
+    assert "| condnet/03 | paper, training.samples = 500000 | 0, 1, 2 |" in text
+
+
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:
     ledger.add([record("condnet.b.x", 0.4)])
     text = ledger_pages.not_replicated()

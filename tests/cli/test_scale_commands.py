@@ -210,18 +210,19 @@ def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
     assert "stale, for their code has changed: reference" in chapter_state("dl_ept", recorded=tmp_path).words
 
 
-@pytest.mark.parametrize("chapter", ["dl_ept"])
+@pytest.mark.parametrize("chapter", ["deepspio", "dl_ept"])
 def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
     """At scale demo both ways exist; what a notebook took into the ledger has the same verdict, and the same value."""
     ledger = Ledger(chapter)
     by_notebook = {record.id: record for record in ledger.records("demo")}
     found = [record for record in records_of(ledger, "demo") if record.id in by_notebook]
     numbers = [record for record in found if record.value is not None]
-    assert len(numbers) > 30
+    assert len(numbers) > 20
     assert len(found) - len(numbers) > 10
     assert {record.id: record.verdict for record in found} == {r.id: by_notebook[r.id].verdict for r in found}
     for record in numbers:
-        rounding = {"rel": 1e-3} if ".table1." in record.id else {"abs": 0.1}  # of four digits; errors are in percent
+        relative = "error" in record.id  # a difference from the truth [%], which loses digits
+        rounding = {"abs": 0.1} if relative else {"rel": 1e-3}  # of four digits
         assert record.value == pytest.approx(by_notebook[record.id].value, **rounding)
         assert record.n_cases == by_notebook[record.id].n_cases
     assert all(record.code and record.device for record in found)

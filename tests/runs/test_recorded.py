@@ -210,9 +210,10 @@ def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_
     monkeypatch.setattr(module_of_recorded, "MOST_BYTES", 10)
     assert keep(1, arrays=True) is None  # too large
     monkeypatch.undo()
+    at_new = record(
+        "fake", variant, 1, settings_type=settings, scale="smoke", store=store, folder=tmp_path / "new", arrays=True
+    )
+    assert {path.name for path in at_new.parent.iterdir()} == {"arrays.json", f"arrays-seed1-arrays-{name}"}
     kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
     assert all(np.array_equal(kept[key], expected[key]) for key in expected)
     assert keep(0, arrays=False) is None  # seed 0 is the lowest now
-    new = tmp_path / "a folder" / "that is not there"
-    record("fake", variant, 0, settings_type=settings, scale="smoke", store=store, folder=new, arrays=True)
-    assert recorded_arrays("fake", "smoke", "arrays", "fake/arrays", name, new) is not None

@@ -66,8 +66,8 @@ def lens_values(entries: Sequence[Entry]) -> list[FoundValue]:
 
 
 VALUES = (
-    StageValues("headline", "fields", "fields", lambda document: table3_values(document["heads"])),
-    StageValues("headline", "scanners", "scanners", lambda document: table5_values(document["heads"])),
-    StageValues("headline", "unseen", "unseen", lambda document: lens_values(document["heads"])),
+    StageValues("headline", "fields", ("fields",), lambda document: table3_values(document["heads"])),
+    StageValues("headline", "scanners", ("scanners",), lambda document: table5_values(document["heads"])),
+    StageValues("headline", "unseen", ("unseen",), lambda document: lens_values(document["heads"])),
 )
 """What a recorded run decides without a notebook."""

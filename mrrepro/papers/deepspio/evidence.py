@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from mrrepro.metrics.evidence import RecordedRuns
 from mrrepro.metrics.statistics import Interval, mean_interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.notebook import Run as NotebookRun
-from mrrepro.runs.recorded import read_recorded, stale_reason
 from mrrepro.runs.records import Statistic
 
 MIDDLE = (7.0, 16.0)
 """'Middle' concentrations [ug/mm^3]; section 6."""
-
-Run = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Evidence:
     n_cases: int
 
 
-class RecordedSweeps:
+class RecordedSweeps(RecordedRuns):
     """The recorded runs of the chapter at one scale.
 
     Parameters
@@ -44,16 +42,11 @@ class RecordedSweeps:
     """
 
     def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        self.scale, self.folder = scale, folder
-
-    def runs(self, variant: str) -> list[Run]:
-        """Runs of a variant by seed that are not stale; empty where none is recorded."""
-        recorded = read_recorded("deepspio", self.scale, variant, self.folder)
-        return [run for run in recorded if not stale_reason(run)]
+        super().__init__("deepspio", scale, folder)
 
     def scores(self, variant: str, samples: str = "test", kind: str = "nmae") -> np.ndarray[Any, Any]:
         """Numbers of held-out samples, (seeds, samples)."""
-        return np.array([run["numbers"]["deepspio/summary"]["summary"][samples][kind] for run in self.runs(variant)])
+        return np.array([summary[samples][kind] for summary in self.documents(variant, "summary", "summary")])
 
     def mean_nmae(self, variant: str, samples: str = "test") -> np.ndarray[Any, Any]:
         """Mean NMAE of each seed."""
@@ -61,13 +54,13 @@ class RecordedSweeps:
 
     def arrays(self, stage: str, name: str, variant: str = "headline") -> np.ndarray[Any, Any]:
         """One recorded array of every seed, (seeds, ...)."""
-        return np.array([run["numbers"][f"deepspio/{stage}"][name] for run in self.runs(variant)], dtype=float)
+        return np.array(self.documents(variant, stage, name), dtype=float)
 
     def validation_curve(self, variant: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Samples seen and NMAE (seeds, validations) along the training."""
         curves = []
-        for run in self.runs(variant):
-            record = run["numbers"]["deepspio/training"]["history"]["record"]
+        for history in self.documents(variant, "training", "history"):
+            record = history["record"]
             a_step = record["samples_seen"] / record["steps"]
             curves.append(
                 [(e["step"] * a_step, e["validation"]["score"]) for e in record["history"] if "validation" in e]
@@ -82,7 +75,7 @@ class RecordedSweeps:
         """
         found = {}
         for name, (variants, build) in _CLAIMS.items():
-            seeds = [tuple(int(run["seed"]) for run in self.runs(variant)) for variant in variants]
+            seeds = [self.seeds(variant) for variant in variants]
             if all(seeds) and len({*seeds}) == 1 and len(seeds[0]) > 1:
                 statistic, cases = build(self)
                 found[name] = Evidence(statistic, seeds[0], cases)

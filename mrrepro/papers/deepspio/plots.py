@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +81,93 @@ def image_grid(
         figure.colorbar(drawn, ax=list(axes[number]), label=bars[number], shrink=0.9, aspect=14)
     for panel in axes[-1]:
         panel.set_xlabel("x [mm]", fontsize=9)
+    return figure
+
+
+def maps_below_images(
+    images: Image,
+    maps: Mapping[str, Image],
+    titles: Sequence[str],
+    *,
+    field_of_view_mm: float,
+    highest: float = 18.0,
+    side: float = 1.9,
+) -> Figure:
+    """View Line images in a row, and below them a row of concentration maps for each label.
+
+    Parameters
+    ----------
+    images : array, (cases, x, z)
+        Even and odd lines together [1].
+    maps : mapping
+        Label to concentrations (cases, x, z) [ug/mm^3].
+    titles : sequence of str
+        One a case.
+    field_of_view_mm, side : float
+        As for `image_grid`.
+    highest : float
+        Upper end of the colours of all maps [ug/mm^3].
+    """
+    return image_grid(
+        [list(images), *(list(row) for row in maps.values())],
+        ["View Line", *maps],
+        titles,
+        field_of_view_mm=field_of_view_mm,
+        maps=[SIGNAL, *[CONCENTRATION] * len(maps)],
+        bars=["signal [1]", *[CONCENTRATION_LABEL] * len(maps)],
+        ranges=[(0.0, 1.2), *[(0.0, highest)] * len(maps)],
+        side=side,
+    )
+
+
+def phantoms(kept: Mapping[str, Image], name: str, rows: Sequence[str], *, field_of_view_mm: float) -> Figure:
+    """Cases of an experiment on phantoms as `pictures.keep_pictures` keeps them.
+
+    Parameters
+    ----------
+    kept : mapping
+        The arrays of that file.
+    name : str
+        ``air`` or ``agar``.
+    rows : sequence of str
+        Which maps are drawn: ``truth``, ``estimate``.
+    field_of_view_mm : float
+        Edge of the images [mm].
+    """
+    cases = zip(kept[f"{name}_concentration"], kept[f"{name}_nmae"], strict=True)
+    return maps_below_images(
+        kept[f"{name}_images"],
+        {row: kept[f"{name}_{row}"] for row in rows},
+        [f"{true:g} µg/mm³\nNMAE {error:.2f}" for true, error in cases],
+        field_of_view_mm=field_of_view_mm,
+        highest=28.0,
+    )
+
+
+def noise_curves(noise: Mapping[str, Image], labels: Sequence[str], middle: tuple[float, float]) -> Figure:
+    """NMAE of a bottle against concentration at levels of noise, and in detail at one concentration.
+
+    Parameters
+    ----------
+    noise : mapping
+        ``concentration`` (points,) [ug/mm^3], ``nmae`` (levels, points, draws), ``detail_nmae`` (levels, draws).
+    labels : sequence of str
+        One a level.
+    middle : (low, high)
+        Concentrations that are shaded [ug/mm^3].
+    """
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.8), layout="constrained", width_ratios=(2, 1))
+    for errors, label in zip(noise["nmae"], labels, strict=True):
+        curve(panels[0], noise["concentration"], errors, label)
+    panels[0].axvspan(*middle, color="gray", alpha=0.15, label="'middle' of the paper")
+    panels[0].axhline(1.0, color="gray", linestyle=":")
+    panels[0].set(xlabel="concentration [µg/mm³]", ylabel="NMAE [1]", ylim=(0, 3))
+    panels[0].legend(fontsize=8, title="SNR")
+    detail = noise["detail_nmae"]
+    panels[1].errorbar(labels, detail.mean(axis=1), detail.std(axis=1, ddof=1), fmt="ko", capsize=4)
+    panels[1].set(xlabel="SNR", ylabel="NMAE [1]", title="20.5 µg/mm³", ylim=(0, None))
     return figure
 
 

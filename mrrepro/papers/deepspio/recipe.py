@@ -8,6 +8,7 @@ from typing import Any
 from mrrepro.papers.deepspio import real_data
 from mrrepro.papers.deepspio.attention import ATTENTION
 from mrrepro.papers.deepspio.experiments import AGAR_PHANTOM, AIR_SPHERE, HELD_OUT, NOISE, SCALED_FIELD, SUMMARY
+from mrrepro.papers.deepspio.pictures import PICTURES
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import IMAGES, TRAINING
 from mrrepro.runs.recorded import Variant
@@ -16,10 +17,10 @@ SETTINGS = DeepSpioSettings
 
 DATA = real_data.DATA
 
-STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, ATTENTION)
+STAGES = (IMAGES, TRAINING, HELD_OUT, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, ATTENTION, PICTURES)
 
-WHOLE = (TRAINING, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE)
-"""Stages whose numbers are kept of the headline run."""
+WHOLE = (TRAINING, SUMMARY, SCALED_FIELD, AIR_SPHERE, AGAR_PHANTOM, NOISE, PICTURES)
+"""Stages whose numbers are kept of the headline run, and with ``--arrays`` its pictures."""
 
 COMPARED = (TRAINING, SUMMARY, SCALED_FIELD)
 """Stages whose numbers are kept of the variants."""

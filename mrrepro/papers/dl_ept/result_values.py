@@ -51,7 +51,7 @@ def _largest_error(rows: Sequence[Row]) -> float:
 
 
 VALUES = (
-    StageValues("headline", "table1", "table1", lambda document: table1_values(document["rows"])),
-    StageValues("headline", "noise_levels", "noise_levels", lambda document: noise_values(document["rows"])),
+    StageValues("headline", "table1", ("table1",), lambda document: table1_values(document["rows"])),
+    StageValues("headline", "noise_levels", ("noise_levels",), lambda document: noise_values(document["rows"])),
 )
 """What a recorded run decides without a notebook."""

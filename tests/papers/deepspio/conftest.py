@@ -65,6 +65,12 @@ def _one_quiet_thread(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def overrides():
+    """What `tiny` has beside scale `smoke`, by dotted name."""
+    return dict(TINY)
+
+
+@pytest.fixture(scope="session")
 def tiny():
     return configure(recipe.SETTINGS, "smoke", TINY)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mrrepro.papers.deepspio.evidence import RecordedSweeps
 from mrrepro.papers.deepspio.experiments import AIR_CONCENTRATIONS, TABLE_1
+from mrrepro.papers.deepspio.result_values import VALUES
 from mrrepro.runs.ledger import Ledger, ledger_folders
 from mrrepro.runs.reported import Claim, Number, read_rows
 
@@ -89,14 +91,21 @@ def test_every_id_that_a_page_records_by_name_is_in_the_ledger(path, numbers, cl
             assert any(id.startswith(begun) for id in (*numbers, *claims)), ast.unparse(call)
 
 
-def test_pages_record_every_claim_and_every_attempted_number(numbers, claims):
-    """Claims decided from recorded sweeps stand by their short names in lists; the numbers of tables are built."""
+def test_pages_record_every_claim(claims):
+    """Those that are decided from recorded sweeps stand by their short names in lists."""
     text = set().union(*(Names(path).text for path in NOTEBOOKS))
     short = {id.removeprefix("deepspio.claim.") for id, claim in claims.items() if claim.status == "attempt"}
     assert {name for name in short if name not in text and f"deepspio.claim.{name}" not in text} == set()
-    built = ("deepspio.table1.", "deepspio.fig6.")
-    named = {id for id, number in numbers.items() if number.status == "attempt" and not id.startswith(built)}
-    assert named <= text
+
+
+def test_stages_and_pages_give_every_attempted_number_once(numbers):
+    """What needs no run is recorded by its name on a page, all else by `result_values`."""
+    typed = {call.value for path in NOTEBOOKS for call in Names(path).calls if isinstance(call, ast.Constant)}
+    found = [value.id for value in RecordedSweeps("demo").values(VALUES)]
+    assert Counter(found) == Counter(set(found))
+    attempted = {id for id, number in numbers.items() if number.status == "attempt"}
+    assert attempted - set(found) == typed & set(numbers) == {"deepspio.exp3.susceptibility"}
+    assert set(found) <= attempted
 
 
 def test_no_id_is_both_a_number_and_a_claim(numbers, claims):

@@ -78,6 +78,24 @@ def test_interrupted_sweep_goes_on_where_it_was(folder, capsys, monkeypatch):
     assert kept == [1, 0, 1, 2]
 
 
+def test_what_is_set_stands_in_the_file_and_never_beside_the_recipe(folder, capsys, monkeypatch):
+    kept = []
+    monkeypatch.setattr(mrrepro.runs.recorded, "record", lambda chapter, variant, seed, **_: kept.append(variant))
+    arguments = ("deepspio", "-v", "unet", "--seeds", "0", "-p")
+    for last, said in (
+        (("training.samples=4e3",), "-p needs --to"),
+        (("training.samples=many", "--to", str(folder)), "training.samples"),
+        (("training.sample=4000", "--to", str(folder)), "Did you mean 'training.samples'"),
+    ):
+        code, _, complaint = call(capsys, monkeypatch, *arguments, *last)
+        assert (code, kept) == (2, [])
+        assert said in complaint
+    assert call(capsys, monkeypatch, *arguments, "training.samples=4e3", "--to", str(folder))[0] == 0
+    before = next(variant for variant in recipe.VARIANTS if variant.name == "unet").overrides
+    assert kept[0].overrides == {**before, "training.samples": 4000}
+    assert before["training.samples"] != 4000
+
+
 def test_variants_keep_stages_of_the_recipe():
     for variant in recipe.VARIANTS:
         assert set(variant.stages) <= set(recipe.STAGES)

@@ -1,0 +1,105 @@
+"""Rows of the chapter's tables, and the sentences beside them, from a run at hand and from recorded runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.evidence import FoundValue
+from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval
+from mrrepro.papers.deepspio.experiments import AIR_CONCENTRATIONS, TABLE_1
+from mrrepro.papers.deepspio.result_values import air_id, table1_id
+from mrrepro.papers.deepspio.settings import DeepSpioSettings
+
+Array = np.ndarray[Any, Any]
+Columns = Mapping[str, Sequence[FoundValue]]
+"""Heading of a column to the numbers that stand in it."""
+
+
+def nmae_rows(entries: Mapping[str, Any], columns: Columns) -> list[dict[str, object]]:
+    """NMAE of experiments 1 to 3: the paper's, and a column for each run; a mean over samples with its sd."""
+    rows = []
+    for name in ("deepspio.exp1.nmae", "deepspio.fig4.nmae", "deepspio.fig5.nmae", *map(air_id, AIR_CONCENTRATIONS)):
+        entry = entries[name]
+        row: dict[str, object] = {"NMAE": f"{entry.item}: {entry.system}"}
+        row["paper"] = f"{entry.value} ± {entry.sd}" if entry.sd else entry.value
+        for heading, values in columns.items():
+            (found,) = (value for value in values if value.id == name)
+            row[heading] = f"{found.value:.2f}" + (f" ± {found.sd:.2f}" if found.sd is not None else "")
+        rows.append(row)
+    return rows
+
+
+def table1_rows(entries: Mapping[str, Any], columns: Columns) -> list[dict[str, object]]:
+    """Table 1: the paper's estimate of scans, and for each run the estimate of a simulated bottle with its error."""
+    rows = []
+    for batch, true in TABLE_1:
+        name = table1_id(batch, true)
+        row: dict[str, object] = {"batch": batch, "true [µg/mm³]": true}
+        row["paper, scanned"] = float(entries[f"{name}.estimate"].value)
+        for heading, values in columns.items():
+            held = {value.id: value.value for value in values}
+            row[heading] = held[f"{name}.estimate"]
+            row[f"{heading}: error [%]"] = held[f"{name}.error"]
+        rows.append(row)
+    return rows
+
+
+def noise_rows(levels: Sequence[str], detail: Array) -> list[dict[str, object]]:
+    """A bottle under noise: mean NMAE and its spread over draws at each level, (levels, draws)."""
+    return [
+        {"SNR": label, "mean NMAE": values.mean(), "sd over draws": values.std(ddof=1), "draws": values.size}
+        for label, values in zip(levels, detail, strict=True)
+    ]
+
+
+def snr_labels(snr_db: Array) -> list[str]:
+    """Levels of noise in words."""
+    return ["none" if np.isinf(level) else f"{level:.0f} dB" for level in snr_db]
+
+
+def concentration_words(where: str, constant: float, scores: Mapping[str, Array]) -> str:
+    """Say whether a run beats the best constant in the perfect shape, and how its estimates rank.
+
+    Parameters
+    ----------
+    where : str
+        How the sentence begins, as ``"In this run"``.
+    constant : float
+        NMAE of that constant.
+    scores : mapping
+        Of held-out samples: ``nmae``, ``true_mean``, ``estimated_mean``.
+    """
+    errors, true, estimated = (np.asarray(scores[name]) for name in ("nmae", "true_mean", "estimated_mean"))
+    better = "is beaten" if errors.mean() < constant else "is not beaten"
+    interval = rank_interval(true, estimated)
+    return (
+        f"{where} the best constant in the perfect shape {better}. Apart from the shape: the mean estimate over the "
+        f"region of iron has a rank correlation with the truth of {interval.estimate:.2f} "
+        f"({100 * interval.level:.0f} % interval {interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
+    )
+
+
+def training_words(sweeps: RecordedSweeps) -> str:
+    """Say how much the recorded training saw of what the paper's saw, where it ran, and what was set for it."""
+    run = sweeps.runs("headline")[0]
+    history = run["numbers"]["deepspio/training"]["history"]
+    origin = run["stages"]["deepspio/training"]
+    seen, whole = history["record"]["samples_seen"], DeepSpioSettings.at_scale("paper").training.samples
+    words = f"The recorded training of {history['weights'] / 1e6:.3g} million weights (seed {run['seed']}) saw "
+    if seen < whole:
+        words += (
+            f"{seen:,} samples of the paper's {whole:,}, {100 * seen / whole:.2g} %: a **shortened** training, so what "
+            "follows is of the paper's sizes but for its length."
+        )
+    else:
+        words += f"{seen:,} samples, as many as the paper's."
+    given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides("headline").items())
+    words += f" Set for it beside the paper's sizes: {given}." if given else ""
+    return f"{words} It took {_duration(origin['seconds'])} on {origin['device']} and is of {origin['created'][:10]}."
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"
