@@ -24,7 +24,7 @@ def recorded(
 ) -> None:
     """Judge what recorded runs say of the chapter's numbers and claims, without a notebook.
 
-    A number is that of the lowest seed, as a notebook with that seed gives it; a claim needs two seeds.
+    A number is that of the lowest seed, or of all seeds, as the chapter's notebooks give it; a claim needs two seeds.
     """
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.settings import SCALES, require_known
@@ -65,11 +65,12 @@ def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
         if not fresh:
             continue
         stage = f"{ledger.paper}/{each.stage}"
-        run = {**fresh[0], "stages": {stage: fresh[0]["stages"][stage]}}
+        runs = [{**run, "stages": {stage: run["stages"][stage]}} for run in each.used(fresh)]
+        seeds = tuple(int(run["seed"]) for run in runs)
         overrides = recorded_overrides(ledger.paper, scale, each.variant, folder)
-        for found in each.found_in(ledger.paper, run):
-            held = {"value": found.value, "sd": found.sd, "n_cases": found.n_cases, "seeds": (int(run["seed"]),)}
-            records.append(_record(ledger, found.id, scale, [run], overrides=overrides, **held))
+        for found in each.found_in(ledger.paper, runs):
+            held = {"value": found.value, "sd": found.sd, "n_cases": found.n_cases, "seeds": seeds}
+            records.append(_record(ledger, found.id, scale, runs, overrides=overrides, **held))
     return records
 
 

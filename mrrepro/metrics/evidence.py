@@ -48,17 +48,25 @@ class StageValues:
         Names of documents and arrays, without the ends of their files.
     values : callable
         Gets one argument for each of them, and gives the numbers.
+    over_seeds : bool
+        Whether an argument is a list with one entry for each recorded seed, or that of the lowest seed.
     """
 
     variant: str
     stage: str
     documents: tuple[str, ...]
     values: Callable[..., list[FoundValue]]
+    over_seeds: bool = False
 
-    def found_in(self, paper: str, run: Mapping[str, Any]) -> list[FoundValue]:
-        """The numbers that one recorded run gives."""
-        numbers = run["numbers"][f"{paper}/{self.stage}"]
-        return self.values(*(numbers[name] for name in self.documents))
+    def used(self, runs: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Of the recorded runs of the variant those that count."""
+        return runs if self.over_seeds else runs[:1]
+
+    def found_in(self, paper: str, runs: Sequence[Mapping[str, Any]]) -> list[FoundValue]:
+        """The numbers that the recorded runs of the variant give, one run at least."""
+        numbers = [run["numbers"][f"{paper}/{self.stage}"] for run in self.used(runs)]
+        by_document = ([each[name] for each in numbers] for name in self.documents)
+        return self.values(*(held if self.over_seeds else held[0] for held in by_document))
 
 
 class RecordedRuns:
@@ -102,10 +110,9 @@ class RecordedRuns:
         return dict(runs[0]["numbers"][f"{self.paper}/{stage}"]) if runs else {}
 
     def values(self, wanted: Sequence[StageValues]) -> list[FoundValue]:
-        """Numbers of the paper by the lowest seed of each variant; none where nothing is recorded."""
-        return [
-            found for each in wanted for run in self.runs(each.variant)[:1] for found in each.found_in(self.paper, run)
-        ]
+        """Numbers of the paper by the recorded runs of each variant; none where nothing is recorded."""
+        held = [(each, self.runs(each.variant)) for each in wanted]
+        return [found for each, runs in held if runs for found in each.found_in(self.paper, runs)]
 
     def made(self, *variants: str) -> str:
         """Say at which scale and over how many seeds variants are recorded, the fewest of several."""
@@ -146,10 +153,19 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     return found
 
 
-def record_values(run: NotebookRun[Any], values: Sequence[FoundValue]) -> None:
-    """Record values in a notebook's run."""
+def record_values(
+    run: NotebookRun[Any],
+    values: Sequence[FoundValue],
+    recorded: Sequence[Mapping[str, Any]] = (),
+    by: Sequence[Stage | Callable[..., Any]] = (),
+) -> None:
+    """Record values in a notebook's run; where they are those of recorded runs, with these runs and what made them."""
     for found in values:
-        run.record(found.id, found.value, sd=found.sd, n_cases=found.n_cases)
+        held: dict[str, Any] = {"sd": found.sd, "n_cases": found.n_cases}
+        if recorded:
+            held |= {"n_seeds": len(recorded), "seeds": [int(each["seed"]) for each in recorded]}
+            held |= {"recorded": recorded, "by": by, "basis": "simulated"}  # whatever this run's data are
+        run.record(found.id, found.value, **held)
 
 
 def record_claims(

@@ -50,7 +50,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.contrast_t1 import cohort as cohorts
-from mrrepro.papers.contrast_t1 import evidence, experiments, plots, recipe
+from mrrepro.papers.contrast_t1 import evidence, experiments, plots, recipe, result_values
 from mrrepro.papers.contrast_t1.law_claims import amplitudes
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
@@ -110,9 +110,9 @@ show(
 # ours are simulated patients at another resolution.
 
 # %%
-LOSSES = {"L1": "l1", "L2": "l2", "L1B": "l1b", "L2B": "l2b", "L1T": "l1t", "L2T": "l2t", "SSIM": "lssim"}
-recorded = {label: name for label, name in LOSSES.items() if sweeps.seeds(name)}
-evidence.record_table(run, sweeps, {f"table5.{name}": name for name in recorded.values()})
+names = {"L1": "l1", "L2": "l2", "L1B": "l1b", "L2B": "l2b", "L1T": "l1t", "L2T": "l2t", "SSIM": "lssim"}
+recorded = {label: name for label, name in names.items() if sweeps.seeds(name)}
+result_values.record_rows(run, sweeps, result_values.LOSSES, by=evidence.MAKERS)
 printed = {number.id: number.value for number in run.ledger.numbers}
 table = []
 for label, name in recorded.items():

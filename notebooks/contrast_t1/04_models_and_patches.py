@@ -47,7 +47,7 @@ from matplotlib import pyplot as plt
 
 from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.papers.contrast_t1 import cohort as cohorts
-from mrrepro.papers.contrast_t1 import evidence, plots
+from mrrepro.papers.contrast_t1 import evidence, plots, result_values
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.papers.contrast_t1.stages import patch_of
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -159,8 +159,7 @@ if len(sizes) == 4:
 # ## The claims
 
 # %%
-evidence.record_table(run, sweeps, {f"table6.model{k}.l1b": f"model{k}" for k in range(5)})
-evidence.record_table(run, sweeps, {f"table7.size{edge}.l1b": f"patch{edge}" for edge in (128, 96, 64)})
+result_values.record_rows(run, sweeps, {**result_values.MODELS, **result_values.PATCHES}, by=evidence.MAKERS)
 decided = ["models_equivalent", "no_model_enhances", "model1_no_checkerboard", "checkerboard_models_2_3"]
 decided += ["model0_brightens_dark", "xavier_beats_he", "smaller_patches_worse"]
 decided += ["smaller_patches_worse_on_same_cube", "patches_do_not_enhance"]

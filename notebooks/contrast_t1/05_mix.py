@@ -51,6 +51,7 @@ from mrrepro.metrics.receiver_operating import area_under_curve, roc_curve
 from mrrepro.papers.contrast_t1 import cohort as cohorts
 from mrrepro.papers.contrast_t1 import evidence, experiments, plots
 from mrrepro.papers.contrast_t1.evidence import baseline_rows, score_row
+from mrrepro.papers.contrast_t1.result_values import ABSTRACT, MIX, record_rows
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
 from mrrepro.papers.contrast_t1.stages import TRAINING
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
@@ -298,20 +299,7 @@ if not at_paper.seeds("headline"):
 # ## The claims
 
 # %%
-rows = {"table8.lm": "headline", "table8.l1b": "l1b", "table8.l2b": "l2b", "table8.lssim": "lssim"}
-evidence.record_table(run, sweeps, rows)
-if sweeps.seeds("headline"):
-    for score in ("mae", "mse", "ssim"):
-        values = sweeps.scores("headline", f"test_{score}")
-        _ = run.record(
-            f"contrast_t1.abstract.{score}",
-            values.mean(),
-            sd=values.std(ddof=1),
-            n_seeds=len(values),
-            n_cases=values.shape[1],
-            seeds=sweeps.seeds("headline"),
-            basis="simulated",
-        )
+record_rows(run, sweeps, {**MIX, **ABSTRACT}, by=evidence.MAKERS)
 
 # %%
 decided = ["mix_alone_enhances", "mix_is_coarse", "mix_false_positives", "mix_scores_alike", "mix_best_ssim"]

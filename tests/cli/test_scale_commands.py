@@ -210,7 +210,7 @@ def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
     assert "stale, for their code has changed: reference" in chapter_state("dl_ept", recorded=tmp_path).words
 
 
-@pytest.mark.parametrize("chapter", ["deepspio", "dl_ept"])
+@pytest.mark.parametrize("chapter", ["contrast_t1", "deepspio", "dl_ept"])
 def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
     """At scale demo both ways exist; what a notebook took into the ledger has the same verdict, and the same value."""
     ledger = Ledger(chapter)

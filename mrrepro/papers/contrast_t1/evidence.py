@@ -17,7 +17,6 @@ from mrrepro.papers.contrast_t1.cohort import make_cohort
 from mrrepro.papers.contrast_t1.experiments import baselines, evaluate, radiomics
 from mrrepro.papers.contrast_t1.recorded_scores import Claims, RecordedScores
 from mrrepro.papers.contrast_t1.stages import train_network
-from mrrepro.runs.notebook import Run as NotebookRun
 
 MAKERS = (make_cohort, train_network, evaluate, baselines, radiomics)
 """What made the recorded runs: a change of their code makes a record stale."""
@@ -76,35 +75,3 @@ def score_row(estimate: str, arrays: Mapping[str, Any], name: str) -> dict[str, 
 def baseline_rows(arrays: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of those baselines that the arrays hold; real patients have no z."""
     return [score_row(words, arrays, name) for name, words in BASELINES.items() if f"{name}_mae_b" in arrays]
-
-
-def record_table(run: NotebookRun[Any], sweeps: RecordedSweeps, rows: Mapping[str, str]) -> None:
-    """Record the nine scores of recorded variants for rows of the thesis' tables.
-
-    Parameters
-    ----------
-    run : Run
-        The notebook's.
-    sweeps : RecordedSweeps
-        Where the variants are.
-    rows : mapping of str to str
-        Row of a table, ``"table5.l1b"``, to variant. Rows without a recording or an entry in the ledger are left out.
-    """
-    for row, variant in rows.items():
-        seeds = sweeps.seeds(variant)
-        if not seeds:
-            continue
-        for suffix in ("", "_b", "_t"):
-            for score in ("mae", "mse", "ssim"):
-                values = sweeps.scores(variant, f"test_{score}{suffix}")
-                run.record(
-                    f"contrast_t1.{row}.{score}{suffix}",
-                    float(np.nanmean(values)),
-                    sd=float(np.nanstd(values, ddof=1)),
-                    n_seeds=len(seeds),
-                    n_cases=values.shape[1],
-                    seeds=seeds,
-                    by=MAKERS,
-                    recorded=sweeps.runs(variant),
-                    basis="simulated",
-                )

@@ -1,0 +1,87 @@
+"""The numbers of the thesis that the recorded runs give, by id: means over the patients and seeds of a variant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mrrepro.metrics.evidence import FoundValue, StageValues, record_values
+from mrrepro.papers.contrast_t1.experiments import NINE
+from mrrepro.papers.contrast_t1.recorded_scores import RecordedScores
+from mrrepro.runs.notebook import Run as NotebookRun
+from mrrepro.runs.stages import Stage
+
+LOSSES = {f"table5.{name}": name for name in ("l1", "l2", "l1b", "l2b", "l1t", "l2t", "lssim")}
+"""Rows of Table 5 and their variants."""
+
+MODELS = {f"table6.model{k}.l1b": f"model{k}" for k in range(5)}
+"""Rows of Table 6, and so on."""
+
+PATCHES = {f"table7.size{edge}.l1b": f"patch{edge}" for edge in (128, 96, 64)}
+
+MIX = {"table8.lm": "headline", "table8.l1b": "l1b", "table8.l2b": "l2b", "table8.lssim": "lssim"}
+
+ABSTRACT = {"abstract": "headline"}
+
+_WHOLE_IMAGE = NINE[:3]  # the abstract gives no others
+
+
+def table_values(row: str, scores: Sequence[str], *by_seed: Sequence[Sequence[float]]) -> list[FoundValue]:
+    """Mean and standard deviation of each score over patients and seeds.
+
+    Parameters
+    ----------
+    row : str
+        Of a table, ``"table5.l1b"``.
+    scores : sequence of str
+        Their names in the ledger.
+    *by_seed : arrays, (seeds, patients)
+        Of each score, NaN where it is undefined.
+    """
+    found = []
+    for score, values in zip(scores, by_seed, strict=True):
+        table = np.array(values, dtype=float)
+        mean, deviation = float(np.nanmean(table)), float(np.nanstd(table, ddof=1))
+        found.append(FoundValue(f"contrast_t1.{row}.{score}", mean, deviation, table.shape[1]))
+    return found
+
+
+def values_of(rows: Mapping[str, str]) -> tuple[StageValues, ...]:
+    """What the variants of some rows give."""
+    wanted = []
+    for row, variant in rows.items():
+        scores = _WHOLE_IMAGE if row in ABSTRACT else NINE
+        documents = tuple(f"test_{score}" for score in scores)
+        wanted.append(
+            StageValues(variant, "evaluation", documents, partial(table_values, row, scores), over_seeds=True)
+        )
+    return tuple(wanted)
+
+
+def record_rows(
+    run: NotebookRun[Any], sweeps: RecordedScores, rows: Mapping[str, str], by: Sequence[Stage | Callable[..., Any]]
+) -> None:
+    """Record rows of tables in a notebook's run; those without a recording are left out.
+
+    Parameters
+    ----------
+    run : Run
+        The notebook's.
+    sweeps : RecordedScores
+        Where the variants are.
+    rows : mapping of str to str
+        Row to variant.
+    by : sequence of Stage or callable
+        What made them.
+    """
+    for each in values_of(rows):
+        runs = sweeps.runs(each.variant)
+        if runs:
+            record_values(run, each.found_in("contrast_t1", runs), recorded=runs, by=by)
+
+
+VALUES = values_of({**LOSSES, **MODELS, **PATCHES, **MIX, **ABSTRACT})
+"""What recorded runs decide without a notebook."""
