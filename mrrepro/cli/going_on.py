@@ -38,7 +38,9 @@ def limited(minutes: float | None) -> Iterator[None]:
 def joined() -> Iterator[bool]:
     """Join the processes of ``torchrun``, where there are any, and say whether this is the first.
 
-    On CUDA convolutions may use TF32 and choose the fastest of cuDNN's algorithms, which changes the last bits.
+    On CUDA the fastest of cuDNN's algorithms is chosen, which changes the last bits. Convolutions may use TF32, as is
+    torch's default; matrix products may not: structural similarity takes small differences of them, and Krylov methods
+    and the sums over a volume's slabs are products too.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         from mrrepro.runs.machine import DEVICE_VARIABLE
@@ -62,11 +64,9 @@ def _tuned() -> Iterator[None]:
         return
     import torch
 
-    precision, benchmark = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
-    torch.set_float32_matmul_precision("high")
+    benchmark = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = benchmark

@@ -21,8 +21,7 @@ class DeviceRates:
     Parameters
     ----------
     bfloat16, float32 : float
-        Floating-point operations a second of a large matrix product; float32 as the device's settings have it, which
-        on CUDA may be TF32.
+        Floating-point operations a second of a large matrix product; float32 in TF32 on CUDA, as convolutions have it.
     bandwidth : float
         Bytes a second of a large copy, read and written bytes both counted.
     """
@@ -130,10 +129,15 @@ def measure_rates(device: str) -> DeviceRates:
     kind = torch.device(device).type
     side, copied = _MATRIX_SIDE.get(kind, 1024), _COPIED_BYTES.get(kind, 2**27)
     rates = []
-    for dtype in (torch.bfloat16, torch.float32):
-        square = torch.rand(side, side, device=device).to(dtype)
-        seconds = _best(device, partial(torch.matmul, square, square))
-        rates.append(2.0 * side**3 / seconds)
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if kind == "cuda" else precision)
+    try:
+        for dtype in (torch.bfloat16, torch.float32):
+            square = torch.rand(side, side, device=device).to(dtype)
+            seconds = _best(device, partial(torch.matmul, square, square))
+            rates.append(2.0 * side**3 / seconds)
+    finally:
+        torch.set_float32_matmul_precision(precision)
     source = torch.zeros(copied, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     return DeviceRates(rates[0], rates[1], 2.0 * copied / _best(device, lambda: target.copy_(source)))

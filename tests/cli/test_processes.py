@@ -1,4 +1,4 @@
-"""Two processes of torchrun make one artifact, and a training that says so."""
+"""What commands that compute set up: processes of torchrun, and a GPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from mrrepro.cli.going_on import joined
 from mrrepro.papers.deepspio import stages
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs import processes
@@ -67,3 +70,15 @@ def test_trainings_are_told_from_what_the_first_process_makes_alone(monkeypatch)
             for quantity in ("conductivity", "permittivity")
         ),
     }
+
+
+def test_a_gpu_may_choose_algorithms_but_not_round_matrix_products(monkeypatch):
+    """Structural similarity takes small differences of matrix products, which TF32 would spoil."""
+    monkeypatch.setenv("MRREPRO_DEVICE", "cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.delenv("RANK", raising=False)
+    with joined() as first:
+        assert first
+        assert torch.backends.cudnn.benchmark
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert not torch.backends.cudnn.benchmark
