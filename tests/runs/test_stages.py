@@ -137,7 +137,8 @@ def test_killed_run_resumes_and_ends_like_an_uninterrupted_one(package, store, t
     assert not partial.exists()
 
 
-def test_two_processes_make_one_artifact(package, store):
+def test_two_processes_make_one_artifact(package, store, monkeypatch):
+    monkeypatch.delenv("MRREPRO_PROGRESS", raising=False)  # the one that waits says so
     overrides = ("counting.steps=10", "counting.pause=0.05")
     first, second = start_run(package, store, *overrides), start_run(package, store, *overrides)
     (path, waited), (other, also) = first.communicate(timeout=30), second.communicate(timeout=30)
