@@ -59,12 +59,12 @@ def chapter_state(chapter: str, recorded: Path | None = None, rehearsed: Path | 
 
 
 def _recorded(document: dict[str, Any]) -> str:
-    seeds = ", ".join(str(run["seed"]) for run in document["runs"])
+    seeds = f"seed{'s' * (len(document['runs']) > 1)} " + ", ".join(str(run["seed"]) for run in document["runs"])
     origins = [origin for run in document["runs"] for origin in run["stages"].values()]
     devices = ", ".join(sorted({origin["device"] for origin in origins}))
     given = "".join(f", {name} = {value}" for name, value in document["overrides"].items())
     named = document["variant"] + (given if document["variant"] == "headline" else "")
-    return f"{named}, seeds {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
+    return f"{named}, {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
 
 
 def _rehearsed(training: dict[str, Any]) -> str:
