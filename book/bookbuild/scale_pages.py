@@ -51,7 +51,7 @@ def speeds() -> str:
         return "No speed was measured at full size yet.\n"
     rates = "".join(
         f"{device}: a matrix product ran at {held['bfloat16'] / 1e12:.0f} TFLOP/s in bfloat16 and "
-        f"{held['float32'] / 1e12:.0f} in float32, a copy at {held['bandwidth'] / 1e12:.2f} TB/s.\n"
+        f"{held['float32'] / 1e12:.0f} in TF32, a copy at {held['bandwidth'] / 1e12:.2f} TB/s.\n"
         for device, held in devices.items()
     )
     head = [

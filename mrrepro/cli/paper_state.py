@@ -63,7 +63,7 @@ def _recorded(document: dict[str, Any]) -> str:
     origins = [origin for run in document["runs"] for origin in run["stages"].values()]
     devices = ", ".join(sorted({origin["device"] for origin in origins}))
     given = "".join(f", {name} = {value}" for name, value in document["overrides"].items())
-    named = document["variant"] + (given if document["variant"] == "headline" else "")
+    named = document["variant"] + (given if document["variant"] == NETWORKS_IN else "")
     return f"{named}, {seeds}, {sum(o['seconds'] for o in origins):.0f} s on {devices}"
 
 

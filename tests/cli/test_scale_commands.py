@@ -188,6 +188,17 @@ def test_a_plan_follows_from_costs_and_assumptions():
     assert len(commands(plan)) == len(set(commands(plan))) == 7
 
 
+def test_what_a_processor_makes_is_planned_over_the_cores_beside_the_gpu():
+    plan = plan_of("contrast_t1", "paper")
+    (cohort,) = [stage for stage in plan.stages if stage.stages == ("contrast_t1/cohort",)]
+    each, cores = read_rehearsed("contrast_t1")["items"]["contrast_t1.patient"]["value"], GPUS["paper"].workers
+    assert cores > 1
+    assert cohort.seconds == pytest.approx(-(-653 // cores) * each)  # 208 + 45 + 400 patients, the last round not full
+    (made,) = [line for line in commands(plan) if line.endswith("--only contrast_t1/cohort")]
+    assert made.startswith(f"MRREPRO_WORKERS={cores} mrrepro run ")
+    assert all(line.startswith("mrrepro ") for line in commands(plan) if line != made)
+
+
 def test_not_yet_run_at_paper_scale_until_something_is_recorded(tmp_path):
     state = chapter_state("dl_ept", recorded=tmp_path)
     assert state.words == NOT_YET == "not yet run at paper scale"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mrrepro.metrics import structural_similarity as module
 from mrrepro.metrics.structural_similarity import (
     CONVENTIONS,
     SHIFTED_TO_UNIT,
@@ -178,3 +179,20 @@ def test_a_graphics_processor_gives_the_same_score_and_gradient():
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call(pair_of_volumes((12, 12, 12))[0])
+
+
+def test_operands_rounded_as_tf32_rounds_them_spoil_the_score(monkeypatch):
+    """Why `mrrepro run` leaves them in float32 on a GPU: variances are small differences of large numbers."""
+    generator = torch.Generator().manual_seed(0)
+    image, reference = (0.02 * torch.randn(1, 1, 24, 24, 24, generator=generator) + 0.5 for _ in range(2))
+    exact = structural_similarity(image.double(), reference.double(), SHIFTED_TO_UNIT)
+
+    def rounded(values):  # to 10 bits of mantissa
+        return ((values.contiguous().view(torch.int32) + 0x1000) & ~0x1FFF).view(torch.float32)
+
+    assert float(structural_similarity(image, reference, SHIFTED_TO_UNIT) - exact) == pytest.approx(0.0, abs=1e-4)
+    along_axes = module._along_axes
+    monkeypatch.setattr(
+        module, "_along_axes", lambda volume, matrices: along_axes(rounded(volume), tuple(map(rounded, matrices)))
+    )
+    assert abs(float(structural_similarity(image, reference, SHIFTED_TO_UNIT) - exact)) > 0.02

@@ -10,6 +10,7 @@ import numpy as np
 
 from mrrepro.metrics.evidence import FoundValue, StageValues, record_values
 from mrrepro.papers.contrast_t1.experiments import NINE
+from mrrepro.papers.contrast_t1.recipe import PATCHES_MM
 from mrrepro.papers.contrast_t1.recorded_scores import RecordedScores
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.stages import Stage
@@ -18,13 +19,16 @@ LOSSES = {f"table5.{name}": name for name in ("l1", "l2", "l1b", "l2b", "l1t", "
 """Rows of Table 5 and their variants."""
 
 MODELS = {f"table6.model{k}.l1b": f"model{k}" for k in range(5)}
-"""Rows of Table 6, and so on."""
+"""Rows of Table 6 and their variants."""
 
-PATCHES = {f"table7.size{edge}.l1b": f"patch{edge}" for edge in (128, 96, 64)}
+PATCHES = {f"table7.size{edge}.l1b": f"patch{edge}" for edge in PATCHES_MM}
+"""Rows of Table 7 and their variants."""
 
 MIX = {"table8.lm": "headline", "table8.l1b": "l1b", "table8.l2b": "l2b", "table8.lssim": "lssim"}
+"""Rows of Table 8 and their variants."""
 
 ABSTRACT = {"abstract": "headline"}
+"""The mix as the abstract gives it, and its variant."""
 
 _WHOLE_IMAGE = NINE[:3]  # the abstract gives no others
 

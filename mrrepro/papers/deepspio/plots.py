@@ -158,6 +158,8 @@ def noise_curves(noise: Mapping[str, Image], labels: Sequence[str], middle: tupl
     """
     from matplotlib import pyplot
 
+    from mrrepro.papers.deepspio.experiments import DETAIL_CONCENTRATION
+
     figure, panels = pyplot.subplots(1, 2, figsize=(10, 3.8), layout="constrained", width_ratios=(2, 1))
     for errors, label in zip(noise["nmae"], labels, strict=True):
         curve(panels[0], noise["concentration"], errors, label)
@@ -167,7 +169,7 @@ def noise_curves(noise: Mapping[str, Image], labels: Sequence[str], middle: tupl
     panels[0].legend(fontsize=8, title="SNR")
     detail = noise["detail_nmae"]
     panels[1].errorbar(labels, detail.mean(axis=1), detail.std(axis=1, ddof=1), fmt="ko", capsize=4)
-    panels[1].set(xlabel="SNR", ylabel="NMAE [1]", title="20.5 µg/mm³", ylim=(0, None))
+    panels[1].set(xlabel="SNR", ylabel="NMAE [1]", title=f"{DETAIL_CONCENTRATION:g} µg/mm³", ylim=(0, None))
     return figure
 
 

@@ -15,6 +15,7 @@ from mrrepro.papers.contrast_t1.cohort import CONTRAST, Cohort
 from mrrepro.papers.contrast_t1.scores import Case, appearance_scores, cases, enhancement_scores, image_scores
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings, LossChoice, TrainingSettings
 from mrrepro.papers.contrast_t1.stages import NETWORK_FILE, PatchStream, predict, read_network
+from mrrepro.runs import workers
 from mrrepro.runs.artifacts import ArtifactStore
 from mrrepro.runs.files import write_arrays
 from mrrepro.runs.settings import configure
@@ -191,10 +192,31 @@ def test_paper_scale_has_the_thesis_sizes():
     assert paper.training.plan(208).betas == (0.5, 0.99)
 
 
-def test_workers_make_the_same_patients_and_go_on_from_a_file(finished, tiny, tmp_path, monkeypatch):
-    """Two processes; the first run ends when it has written a file, which the second leaves as it is."""
-    store, made = ArtifactStore(tmp_path), finished[1]["contrast_t1/cohort"]
-    written = []
+def assert_same_patients(made, other):
+    assert other.json("patients.json") == made.json("patients.json")
+    paths = sorted(made.path.glob("*.npz"))
+    assert len(paths) == 3  # two files of patients, and the grid
+    for path in paths:
+        arrays = other.arrays(path.name)
+        assert all(np.array_equal(values, arrays[name]) for name, values in made.arrays(path.name).items())
+
+
+def test_two_workers_make_the_same_patients(finished, tiny, tmp_path, monkeypatch):
+    places, connected = [], workers.connected
+
+    def seen(place):
+        places.append(place)
+        return connected(place)
+
+    monkeypatch.setattr(workers, "connected", seen)
+    monkeypatch.setenv(workers.VARIABLE, "2")
+    other = make(recipe.COHORT, tiny, 0, ArtifactStore(tmp_path), progress=False, device="cpu")
+    assert places == ["2"]
+    assert_same_patients(finished[1]["contrast_t1/cohort"], other)
+
+
+def test_an_interrupted_cohort_goes_on_from_its_files(finished, tiny, tmp_path, monkeypatch):
+    store, written = ArtifactStore(tmp_path), []
 
     def write_once(path, **arrays):
         if written:
@@ -208,10 +230,6 @@ def test_workers_make_the_same_patients_and_go_on_from_a_file(finished, tiny, tm
     monkeypatch.setattr(cohort_stage, "write_arrays", write_arrays)
     (first,) = tmp_path.rglob("patients-*.npz")
     before = first.stat().st_mtime_ns
-    monkeypatch.setenv("MRREPRO_WORKERS", "2")
     other = make(recipe.COHORT, tiny, 0, store, progress=False, device="cpu")
     assert other.file(first.name).stat().st_mtime_ns == before
-    assert other.json("patients.json") == made.json("patients.json")
-    for path in sorted(made.path.glob("*.npz")):
-        arrays = other.arrays(path.name)
-        assert all(np.array_equal(values, arrays[name]) for name, values in made.arrays(path.name).items())
+    assert_same_patients(finished[1]["contrast_t1/cohort"], other)
