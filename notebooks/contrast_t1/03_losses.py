@@ -113,14 +113,8 @@ show(
 names = {"L1": "l1", "L2": "l2", "L1B": "l1b", "L2B": "l2b", "L1T": "l1t", "L2T": "l2t", "SSIM": "lssim"}
 recorded = {label: name for label, name in names.items() if sweeps.seeds(name)}
 result_values.record_rows(run, sweeps, result_values.LOSSES, by=evidence.MAKERS)
-printed = {number.id: number.value for number in run.ledger.numbers}
-table = []
-for label, name in recorded.items():
-    row = {"loss": label}
-    for score, heading in (("mae_b", "MAE, brain"), ("mae_t", "MAE, tumor"), ("ssim_b", "SSIM, brain")):
-        row[heading] = float(sweeps.mean(name, f"test_{score}").mean())
-        row[f"{heading}, thesis"] = float(printed[f"contrast_t1.table5.{name}.{score}"])
-    table.append(row)
+rows = {f"table5.{name}": name for name in recorded.values()}
+table = result_values.beside_thesis(sweeps, run.ledger, rows, [{"loss": label} for label in recorded])
 show_table(
     table or [{"loss": "none recorded"}], caption="Recorded at demo over seeds; simulated patients.", name="tab-losses"
 )

@@ -178,11 +178,11 @@ show(
 )
 
 # %%
-erroneous = noise_values(rows)
-record_values(run, erroneous)
+(erroneous,) = noise_values(rows)
+record_values(run, [erroneous])
 show_text(
-    f"cGANmask's conductivity has more than half as much error again at an SNR of {erroneous[0].value:g} and below."
-    if erroneous
+    f"cGANmask's conductivity has more than half as much error again at an SNR of {erroneous.value:g} and below."
+    if erroneous.value
     else "cGANmask's conductivity nowhere has half as much error again as without noise: even the lowest SNR here does "
     "not make it worse than it is."
 )

@@ -52,6 +52,14 @@ seen at all, as usual, or nearly always; where it does, in a fifth of the core, 
 PATCHES_MM = (128, 96, 64)
 """Edges of the patches [mm]; thesis, section 2.2."""
 
+COMPARED_LOSSES = {"L1B": "", "L2B": ", squared error in the brain", "LSSIM": ", structural similarity"}
+"""Losses under which models and patches are compared (thesis, Tables 6 and 7), as a variant's meaning says them."""
+
+
+def compared(name: str, loss: str) -> str:
+    """Name of the variant of a model or a patch size under one of `COMPARED_LOSSES`: ``model2``, ``model2_l2b``."""
+    return name if loss == "L1B" else f"{name}_{loss.lower()}"
+
 
 def _trained(name: str, changes: Mapping[str, Any], meaning: str) -> Variant:
     return Variant(name, {**FEW, **changes}, meaning, (TRAINING, EVALUATION))
@@ -83,6 +91,25 @@ def _cells() -> tuple[Variant, ...]:
 
 def _small(name: str, changes: Mapping[str, Any], meaning: str) -> Variant:
     return Variant(name, {**SMALL, **changes}, meaning, (TRAINING, EVALUATION))
+
+
+def _compared(loss: str, words: str) -> tuple[Variant, ...]:
+    """The five models and the patches under a loss."""
+    models = (
+        _small(
+            compared(f"model{k}", loss), {"network.model": k, "loss.name": loss}, f"model {k}, small and short{words}"
+        )
+        for k in range(5)
+    )
+    patches = (
+        _small(
+            compared(f"patch{edge}", loss),
+            {"network.model": 1, "training.patch": edge // 4, "loss.name": loss},
+            f"model 1 on patches of {edge} mm{words}",
+        )
+        for edge in PATCHES_MM
+    )
+    return (*models, *patches)
 
 
 VARIANTS = (
@@ -124,11 +151,7 @@ VARIANTS = (
         {"loss.name": "L1B", "cohort.shift_mm": 0.0, "cohort.rotation": 0.0, "cohort.labelled": 48},
         "no misregistration, absolute error in the brain",
     ),
-    *(_small(f"model{k}", {"network.model": k}, f"model {k}, small and short") for k in range(5)),
     _small("model1_he", {"network.model": 1, "network.start": "he"}, "model 1 from He's weights"),
-    *(
-        _small(f"patch{edge}", {"network.model": 1, "training.patch": edge // 4}, f"model 1 on patches of {edge} mm")
-        for edge in PATCHES_MM
-    ),
+    *(variant for loss, words in COMPARED_LOSSES.items() for variant in _compared(loss, words)),
 )
 """Patches are given in voxels of the 4 mm of scales `smoke` and `demo`, at which they are recorded."""

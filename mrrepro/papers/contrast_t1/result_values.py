@@ -10,18 +10,24 @@ import numpy as np
 
 from mrrepro.metrics.evidence import FoundValue, StageValues, record_values
 from mrrepro.papers.contrast_t1.experiments import NINE
-from mrrepro.papers.contrast_t1.recipe import PATCHES_MM
+from mrrepro.papers.contrast_t1.recipe import COMPARED_LOSSES, PATCHES_MM, compared
 from mrrepro.papers.contrast_t1.recorded_scores import RecordedScores
+from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.stages import Stage
 
 LOSSES = {f"table5.{name}": name for name in ("l1", "l2", "l1b", "l2b", "l1t", "l2t", "lssim")}
 """Rows of Table 5 and their variants."""
 
-MODELS = {f"table6.model{k}.l1b": f"model{k}" for k in range(5)}
+MODELS = {f"table6.model{k}.{loss.lower()}": compared(f"model{k}", loss) for loss in COMPARED_LOSSES for k in range(5)}
 """Rows of Table 6 and their variants."""
 
-PATCHES = {f"table7.size{edge}.l1b": f"patch{edge}" for edge in PATCHES_MM}
+SIZES = {"full": "model1"} | {f"size{edge}": f"patch{edge}" for edge in PATCHES_MM}
+"""Sizes of the input and their variants under L1 in the brain."""
+
+PATCHES = {
+    f"table7.{size}.{loss.lower()}": compared(name, loss) for loss in COMPARED_LOSSES for size, name in SIZES.items()
+}
 """Rows of Table 7 and their variants."""
 
 MIX = {"table8.lm": "headline", "table8.l1b": "l1b", "table8.l2b": "l2b", "table8.lssim": "lssim"}
@@ -85,6 +91,38 @@ def record_rows(
         runs = sweeps.runs(each.variant)
         if runs:
             record_values(run, each.found_in("contrast_t1", runs), recorded=runs, by=by)
+
+
+SHOWN = {"mae_b": "MAE, brain", "mae_t": "MAE, tumor", "ssim_b": "SSIM, brain"}
+"""Scores that the pages' tables show, of the nine that are recorded."""
+
+
+def beside_thesis(
+    sweeps: RecordedScores, ledger: Ledger, rows: Mapping[str, str], labels: Sequence[Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Rows of a table: means over patients and seeds, each beside what the thesis prints.
+
+    Parameters
+    ----------
+    sweeps : RecordedScores
+        Where the variants are; rows without a recording are left out.
+    ledger : Ledger
+        The chapter's.
+    rows : mapping of str to str
+        Row of the thesis' tables to variant.
+    labels : sequence of mappings
+        Of each row, the first cells of its row in the table, by column.
+    """
+    printed = {number.id: number.value for number in ledger.numbers}
+    table = []
+    for (row, variant), label in zip(rows.items(), labels, strict=True):
+        if not sweeps.seeds(variant):
+            continue
+        table.append(dict[str, Any](label))
+        for score, heading in SHOWN.items():
+            table[-1][heading] = float(sweeps.mean(variant, f"test_{score}").mean())
+            table[-1][f"{heading}, thesis"] = float(printed[f"contrast_t1.{row}.{score}"])
+    return table
 
 
 VALUES = values_of({**LOSSES, **MODELS, **PATCHES, **MIX, **ABSTRACT})

@@ -39,11 +39,11 @@ def table1_values(rows: Sequence[Row]) -> list[FoundValue]:
 
 
 def noise_values(rows: Sequence[Row]) -> list[FoundValue]:
-    """The largest signal-to-noise ratio at which the mask network's conductivity is erroneous, if there is one."""
+    """The largest signal-to-noise ratio at which the mask network's conductivity is erroneous; 0 if it is at none."""
     chosen = select_rows(rows, case=TEST_HEAD, method="mask", quantity="conductivity")
     clean = next(number(row, "nrmse") for row in chosen if row["snr"] == "inf")
     levels = [number(row, "snr") for row in chosen if row["snr"] != "inf" and number(row, "nrmse") > ERRONEOUS * clean]
-    return [FoundValue("dl_ept.discussion.erroneous_snr", max(levels))] if levels else []
+    return [FoundValue("dl_ept.discussion.erroneous_snr", max(levels, default=0.0))]
 
 
 def _largest_error(rows: Sequence[Row]) -> float:

@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from mrrepro.papers.contrast_t1 import evidence, recipe
+from mrrepro.papers.contrast_t1 import evidence, recipe, result_values
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
 from mrrepro.papers.contrast_t1.law_claims import amplitudes
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.settings import configure
 
 SEEDS = (0, 1, 2)
 NAN = "nan"
@@ -176,3 +177,40 @@ def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
     known = {variant.name for variant in recipe.VARIANTS}
     for variants, _ in evidence.CLAIMS.values():
         assert set(variants) <= known
+
+
+def test_every_attempted_number_of_the_ledger_has_its_variant_and_no_other():
+    attempted = {
+        name
+        for name, entry in Ledger("contrast_t1").entries.items()
+        if ".claim." not in name and entry.status == "attempt"
+    }
+    given = [
+        found.id for each in result_values.VALUES for found in each.values(*([[0.0, 1.0]] for _ in each.documents))
+    ]
+    assert len(given) == len(set(given))
+    assert set(given) == attempted
+    assert {each.variant for each in result_values.VALUES} <= {variant.name for variant in recipe.VARIANTS}
+
+
+def test_a_row_of_tables_6_and_7_is_the_model_the_loss_and_the_patch_that_it_names():
+    settings = {variant.name: configure(recipe.SETTINGS, "demo", variant.overrides) for variant in recipe.VARIANTS}
+    for row, variant in (result_values.MODELS | result_values.PATCHES).items():
+        _, subject, loss = row.split(".")
+        found = settings[variant]
+        assert found.loss.name.lower() == loss
+        assert found.network.model == (int(subject[-1]) if subject.startswith("model") else 1)
+        edge = int(subject[4:]) if subject.startswith("size") else 0
+        assert found.training.patch * found.cohort.voxel_mm == edge
+
+
+def test_rows_beside_the_thesis_are_means_of_what_is_recorded(tmp_path):
+    numbers = {f"test_{score}": [[0.1, 0.3], [0.2, 0.2], [0.4, NAN]] for score in ("mae_b", "mae_t", "ssim_b")}
+    write(tmp_path, "model2_l2b", numbers)
+    rows = {"table6.model1.l2b": "model1_l2b", "table6.model2.l2b": "model2_l2b"}
+    labels = [{"model": "model 1"}, {"model": "model 2"}]
+    (row,) = result_values.beside_thesis(RecordedSweeps("demo", tmp_path), Ledger("contrast_t1"), rows, labels)
+    assert row["model"] == "model 2"
+    assert row["MAE, tumor"] == pytest.approx((0.2 + 0.2 + 0.4) / 3)
+    assert row["MAE, tumor, thesis"] == 0.173
+    assert row["SSIM, brain, thesis"] == 0.718
