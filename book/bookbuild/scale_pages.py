@@ -155,7 +155,7 @@ def _sum(plan: ChapterPlan, limit: float) -> str:
     slow = [stage for stage in plan.stages if stage.seconds_each > 60.0 * limit]
     words = f"{_minutes(plan.seconds)} on {plan.gpu}. "
     if slow:
-        named = ", ".join(f"`{name}`" for stage in slow for name in stage.stages)
+        named = ", ".join(dict.fromkeys(f"`{name}`" for stage in slow for name in stage.stages))
         words += f"Longer than {limit:g} minutes alone: {named}. "
     others = ", ".join(f"`{name}`" for name in plan.others)
     return words + f"Not foretold, for they were never timed at this size: {others}.\n"

@@ -10,7 +10,9 @@ import typer
 
 from mrrepro.cli.reporting import FELL_SHORT, one_line_errors, print_json, print_table, size_in_words
 
-app = typer.Typer(help="Results on the disk: list, size, clean, bring to another machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Results on the disk: list with sizes, check, clean, bring to another machine.", no_args_is_help=True
+)
 Root = Annotated[Path | None, typer.Option("--artifacts", help="the folder; else MRREPRO_ARTIFACTS, else the cache")]
 
 

@@ -102,7 +102,9 @@ def expect(
     artifacts: Annotated[
         Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="folder for executed notebooks and receipts")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="folder for executed notebooks and receipts; else that of the results")
+    ] = None,
 ) -> None:
     """Run a chapter over seeds and compute from it which values a rerun may be expected to give.
 

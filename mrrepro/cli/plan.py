@@ -224,7 +224,7 @@ def commands(plan: ChapterPlan) -> list[str]:
         f"{f'MRREPRO_WORKERS={count} ' if count > 1 else ''}mrrepro run {plan.chapter} --stages {at} --only {name}"
         for name, count in workers.items()
     ]
-    return [*lines, f"mrrepro record {plan.chapter} -v headline --seeds 0 {at} --to $OUT"]
+    return [*lines, f"mrrepro record {plan.chapter} -v headline --seeds 0 {at} --arrays --to recorded"]
 
 
 @one_line_errors

@@ -29,7 +29,9 @@ def run(
     artifacts: Annotated[
         Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="folder for executed notebooks and receipts")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="folder for executed notebooks and receipts; else that of the results")
+    ] = None,
     stages: Annotated[
         bool, typer.Option("--stages", help="make the results of the recipe only, without notebooks")
     ] = False,

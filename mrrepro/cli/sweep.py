@@ -48,7 +48,10 @@ def sweep(
     artifacts: Annotated[
         Path | None, typer.Option(help="folder for results; else MRREPRO_ARTIFACTS, else the cache")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="folder for table, receipts and executed notebooks")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="folder for table, receipts and executed notebooks; else sweeps/ among the results"),
+    ] = None,
     again: Annotated[bool, typer.Option("--again", help="also what was made before and has not changed")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the table as JSON")] = False,
 ) -> None:

@@ -33,7 +33,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # cross-entropy means for a target that is no class; train, stop and go on; read a validation curve that is measured on
 # neighbours of the training slices.
 #
-# **Time.** Seconds at `smoke`, two to three minutes at `demo`; `paper` is laid out for a large GPU and not yet timed.
+# **Time.** Seconds at `smoke`, two to three minutes at `demo`; what `paper` took on a large GPU
+# stands under [paper scale](../../book/paper_scale.md).
 #
 # **Limits.** Rate, initialisation and augmentation are not in the paper. The rate at `paper` is the optimiser's
 # default. The shorter trainings of the other scales take a larger one that falls to zero along half a cosine, and start

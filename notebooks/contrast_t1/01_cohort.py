@@ -39,6 +39,11 @@ if importlib.util.find_spec("mrrepro") is None:
 #
 # **Limits.** One template's anatomy, 4 mm voxels at `demo` (1 mm in the thesis), one kind of tumor, no skull, no
 # surgery.
+#
+# **Patients of your own.** `data` may be a folder that holds one folder a patient with T1, T2, FLAIR, post-contrast T1
+# and a tumor mask, on one grid and without the skull. Their names end, before `.nii.gz`, as in one of three databases:
+# `T1`, `T2`, `FLAIR`, `T1GD`, `MASK` (EGD); `-t1n`, `-t2w`, `-t2f`, `-t1c`, `-seg` (BraTS); `_T1`, `_T2`, `_FLAIR`,
+# `_T1c`, `_tumor_segmentation` (UCSF-PDGM).
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper

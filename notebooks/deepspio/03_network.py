@@ -31,8 +31,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # it and go on; see why the printed loss does not train it from the start; and compare five architectures at equal cost.
 #
 # **Time.** A few seconds at `smoke`; five to seven minutes at `demo`, nearly all of it the training.
-# `colab` is laid out for less than an hour of a small GPU and `paper` for many hours of a large one, both of which stop
-# and resume; neither has been timed yet.
+# `colab` is laid out for less than an hour of a small GPU and `paper` for some hours of a large one, both of which stop
+# and resume; neither has been run to its end ([paper scale](../../book/paper_scale.md)).
 #
 # **Limits.** The paper is silent about widths, depths of the decoders, the regulariser's weight and the scaling of its
 # data; our choices are listed under [deviations](../../book/deviations.md). At `demo` the network has a sixtieth of

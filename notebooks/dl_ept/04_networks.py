@@ -31,8 +31,9 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Build generator and discriminator and count their weights; train the four networks of
 # the chapter, stop them and go on; read the loss curves of a GAN; compare weights of the three terms, and a U-Net.
 #
-# **Time.** Some seconds at `smoke`; three to five minutes at `demo`, nearly all of it the training. At `colab` and
-# `paper` the trainings are laid out for a GPU and have not been timed yet.
+# **Time.** Some seconds at `smoke`; three to five minutes at `demo`, nearly all of it the training. `colab` is laid out
+# for a small GPU and has not been timed; what `paper` took on a large one stands under
+# [paper scale](../../book/paper_scale.md).
 #
 # **Limits.** Learning rate, batch and number of epochs are in no part of the paper that is at hand; see
 # [deviations](../../book/deviations.md). At `demo`, slices have a quarter of the pixels along each side, the generator

@@ -282,7 +282,8 @@ show_text(
 # ```{exercise} A fault that nothing sees
 # :label: ex-break-own
 # Write a fault of your own with `mrrepro.runs.replaced.replaced`, for instance a dipole kernel that is 1 % too strong.
-# Run `mrrepro verify` of the chapter's checks inside it. Which is the smallest one that a verdict sees?
+# Inside its block call `outcome_of_check` of `mrrepro.teaching.evidence` with the checks of the chapter: a command in a
+# shell would not see the fault. Which is the smallest one that a verdict sees?
 # ```
 #
 # ```{solution} ex-break-own
