@@ -88,7 +88,7 @@ def _papers() -> list[str]:
 
 
 def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
-    """Count numbers and claims apart: with a result, agreeing, waiting for a run, impossible."""
+    """Count numbers and claims apart: with a result, agreeing, undecided, waiting for a run, impossible."""
     lines = []
     everything = [row for some in rows.values() for row in some]
     for name, some in [*((heading_of(paper), some) for paper, some in rows.items()), ("all", everything)]:
@@ -97,11 +97,11 @@ def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
             run = [row for row in own if row.record is not None]
             agree = sum(row.verdict in ("reproduced", "agrees on substitute data") for row in run)
             waiting = sum(row.record is None and row.reason == NO_RUN for row in own)
-            counts = (len(own), len(run), agree, waiting, len(own) - len(run) - waiting)
+            undecided = sum(row.undecided for row in run)
+            counts = (len(own), len(run), agree, undecided, waiting, len(own) - len(run) - waiting)
             lines.append([name, words, *map(str, counts)])
-    return table(
-        ["paper", "what", "in all", "with a result", "of these agree", "not yet attempted", "not possible"], lines
-    )
+    head = ["paper", "what", "in all", "with a result", "of these agree", "of these not shown"]
+    return table([*head, "not yet attempted", "not possible"], lines)
 
 
 def _without(rows: Sequence[Any]) -> str:
@@ -127,7 +127,9 @@ def _differing(rows: Sequence[Any]) -> str:
         return ""
     lines = [[f"`{row.id}`", row.entry.where, row.reason] for row in differing]
     listed = table(["value or claim", "where", "reason"], lines)
-    return f"::::{{dropdown}} {len(differing)} that were attempted and differ\n\n{listed}\n::::\n"
+    undecided = sum(row.undecided for row in differing)
+    words = f"{len(differing)} that were attempted and differ, {undecided} of them not shown rather than refuted"
+    return f"::::{{dropdown}} {words}\n\n{listed}\n::::\n"
 
 
 def _bases(rows: Sequence[Any]) -> str:

@@ -206,6 +206,7 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
             ours = ""
         else:
             ((_, ours, _, _, _),) = ReceiptTable(Path(), ((claim, row.record),)).cells()
-        lines.append([claim.claim, claim.where, claim.test, claim.criterion, ours, row.verdict, row.reason])
+        verdict = f"{row.verdict}: not shown" if row.undecided else row.verdict
+        lines.append([claim.claim, claim.where, claim.test, claim.criterion, ours, verdict, row.reason])
     head = ["claim", "where", "statistic", "must be", "ours", "verdict", "reason"]
     return table(head, lines, style="beside")

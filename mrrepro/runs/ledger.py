@@ -20,7 +20,7 @@ from mrrepro.runs.corrections import read_corrections
 from mrrepro.runs.records import Record, merge_records, read_records
 from mrrepro.runs.reported import Claim, Deviation, LedgerError, Number, read_rows
 from mrrepro.runs.settings import SCALES, require_known
-from mrrepro.runs.verdicts import Found, Verdict, judge, without_record
+from mrrepro.runs.verdicts import Found, Verdict, is_undecided, judge, without_record
 
 REMADE_SCALES = ("smoke", "demo")
 """Scales whose records must not be stale in a release."""
@@ -46,6 +46,11 @@ class LedgerRow:
     def id(self) -> str:
         """Id of the entry."""
         return self.entry.id
+
+    @property
+    def undecided(self) -> bool:
+        """Whether a claim that counts as ``differs`` is neither shown nor refuted."""
+        return self.record is not None and is_undecided(self.entry, self.record.statistic)
 
     def said_stale(self) -> str:
         """Say which record is stale, of when, and why; empty where it is not."""

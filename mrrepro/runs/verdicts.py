@@ -74,6 +74,16 @@ def without_record(entry: Number | Claim) -> Verdict:
     return Verdict(entry.status, entry.why)
 
 
+def is_undecided(entry: Number | Claim, statistic: Statistic | None) -> bool:
+    """Whether only a part of a claim's interval meets its criterion: neither shown nor refuted."""
+    if not isinstance(entry, Claim) or statistic is None:
+        return False
+    criterion = Criterion.parse(entry.criterion)
+    inside = criterion.low < statistic.low and statistic.high < criterion.high
+    outside = statistic.high <= criterion.low or statistic.low >= criterion.high
+    return not (inside or outside)
+
+
 def _judge_number(number: Number, found: Found) -> Verdict:
     reported = ReportedValue.parse(number.value)
     unit = "" if number.unit in ("", "1") else f" {number.unit}"
@@ -133,17 +143,15 @@ def _judge_claim(claim: Claim, found: Found) -> Verdict:
             f"{claim.id}: a claim is decided from a statistic with its interval; give statistic=Statistic(...)."
         )
     criterion = Criterion.parse(claim.criterion)
-    inside = criterion.low < statistic.low and statistic.high < criterion.high
-    outside = statistic.high <= criterion.low or statistic.low >= criterion.high
     words = (
         f"{statistic.name} is {_figure(statistic.value)} ({100 * statistic.level:g} % interval "
         f"{_figure(statistic.low)} to {_figure(statistic.high)}, {_over(found)}): "
     )
-    if inside:
+    if is_undecided(claim, statistic):
+        return _verdict(False, found.basis, f"{words}not shown, for only a part of the interval is {criterion.text}")
+    if criterion.low < statistic.value < criterion.high:
         return _verdict(True, found.basis, f"{words}the whole interval is {criterion.text}")
-    if outside:
-        return _verdict(False, found.basis, f"{words}no part of the interval is {criterion.text}")
-    return _verdict(False, found.basis, f"{words}not shown, for only a part of the interval is {criterion.text}")
+    return _verdict(False, found.basis, f"{words}no part of the interval is {criterion.text}")
 
 
 def _verdict(agrees: bool, basis: str, words: str) -> Verdict:

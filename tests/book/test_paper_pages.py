@@ -127,6 +127,17 @@ def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:
     assert "1 that were attempted and differ" in text
 
 
+def test_a_claim_that_only_a_part_of_the_interval_meets_is_called_not_shown(ledger: Ledger) -> None:
+    ledger.add([record("condnet.claim.better", None, Statistic("difference", 1.0, -0.5, 2.5))])
+    text = ledger_pages.not_replicated()
+    assert "1 that were attempted and differ, 1 of them not shown rather than refuted" in text
+    assert "| claims | 1 | 1 | 0 | 1 | 0 | 0 |" in ledger_pages.scorecard()
+    assert "| differs: not shown |" in paper_pages.paper_page("condnet")
+    ledger.add([record("condnet.claim.better", None, Statistic("difference", -1.0, -1.5, -0.5))])
+    assert "differ, 0 of them not shown" in ledger_pages.not_replicated()
+    assert "not shown |" not in paper_pages.paper_page("condnet")
+
+
 def test_corrections_are_listed_and_what_was_added_apart(ledger: Ledger) -> None:
     text = ledger_pages.corrections()
     assert "| `condnet.a.x` | 0.05 | 0.50 | Table 1 |" in lines(text)
@@ -137,9 +148,9 @@ def test_corrections_are_listed_and_what_was_added_apart(ledger: Ledger) -> None
 def test_numbers_and_claims_are_counted_apart(ledger: Ledger) -> None:
     ledger.add([record("condnet.a.x", 0.52)])
     text = ledger_pages.scorecard()
-    assert "| CondNet | numbers | 5 | 1 | 1 | 2 | 2 |" in lines(text)
-    assert "| CondNet | claims | 1 | 0 | 0 | 1 | 0 |" in lines(text)
-    assert "| all | numbers | 5 | 1 | 1 | 2 | 2 |" in lines(text)
+    assert "| CondNet | numbers | 5 | 1 | 1 | 0 | 2 | 2 |" in lines(text)
+    assert "| CondNet | claims | 1 | 0 | 0 | 0 | 1 | 0 |" in lines(text)
+    assert "| all | numbers | 5 | 1 | 1 | 0 | 2 | 2 |" in lines(text)
     assert lines(text).count("| simulated | demo | current | 1 |") == 2  # in all, and of this paper
 
 
