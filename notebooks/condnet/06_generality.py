@@ -280,6 +280,14 @@ show_table(
 # `mrrepro apply condnet t1.nii.gz t2.nii.gz --output conductivity.nii.gz` takes real images. Before you believe a
 # value, list which of the sources of error on this page the command cannot know.
 # ```
+#
+# ```{solution} ex-your-images
+# :class: dropdown
+# The contrast: sequence, field strength and contrast agent, and how thick the slices were before they were resampled.
+# What training never had: a lens, a tumour, an implant. And the person: training gives every head the values of Table
+# I, so that the map tells which tissue the images look like, not what that tissue conducts in this person. None of the
+# three leaves a mark in the map; an estimate that is the same for two scanners speaks against the first alone.
+# ```
 
 # %%
 show_receipt(run.provenance().facts)

@@ -140,24 +140,23 @@ show(
 #
 # - A stripe moves by $\Delta B\,(1/G_r - 1/G_s)$. With equal gradients stripes stay straight: this is view angle
 #   tilting {cite}`cho1988`, turned into its opposite by gradients of opposite sign.
-# - Its intensity changes by $1 / |1 + \partial_z \Delta B / G_s|$, with equal gradients too. A void near the poles of a
-#   source is a *thinned* line, not a lost one.
+# - The signal summed across it changes by $1 / |1 + \partial_z \Delta B / G_s|$, its brightness by
+#   $1 / |1 + \partial_z \Delta B / G_r|$, with equal gradients too. A void near the poles of a source is a *thinned*
+#   line, not a lost one.
 
 
 # %%
 spins = Excitation(torch.tensor(field, dtype=torch.float32), torch.tensor(~ball, dtype=torch.float32))
-pictures = {
-    gradient: simulate_view_lines(spins, replace(sequence, readout_gradient=gradient)).numpy()
-    for gradient in (-0.2, 0.2, 0.1)
-}
-even, odd = pictures[-0.2]
+readouts = (sequence.readout_gradient, -sequence.readout_gradient, sequence.slice_gradient)
+pictures = [simulate_view_lines(spins, replace(sequence, readout_gradient=g)).numpy() for g in readouts]
+even, odd = pictures[0]
 
 # %% tags=["hide-input"]
 show(
     plots.image_grid(
-        [[even, odd, *(plots.combined(pictures[g]) for g in (-0.2, 0.2, 0.1))]],
+        [[even, odd, *(plots.combined(picture) for picture in pictures)]],
         ["signal"],
-        ["even lines", "odd lines", "$G_r = -200$ mT/m", "$G_r = +200$ mT/m", "$G_r = G_s$"],
+        ["even lines", "odd lines", *(f"$G_r = {1e3 * g:+.0f}$ mT/m" for g in readouts[:2]), "$G_r = G_s$"],
         field_of_view_mm=run.settings.sequence.field_of_view_mm,
         maps=[plots.SIGNAL],
         bars=["signal [1]"],
@@ -166,8 +165,8 @@ show(
     alt="Five images of horizontal stripes around a dark disc. With a negative readout gradient stripes bend strongly "
     "towards and away from the disc; with a positive one less; with equal gradients all stripes are straight and only "
     "their brightness varies.",
-    caption="The same sphere with three readout gradients, $G_s = 100$ mT/m. Even and odd lines are the two channels "
-    "that the network gets; beside them both together.",
+    caption=f"The same sphere with three readout gradients, $G_s = {1e3 * sequence.slice_gradient:g}$ mT/m. Even and "
+    "odd lines are the two channels that the network gets; beside them both together.",
     name="fig-three-readouts",
 )
 
@@ -221,16 +220,26 @@ show_text(
 #
 # ```{solution} ex-jacobian
 # :class: dropdown
-# $\partial_z \Delta B = -2 \mu_0 M a^3 / z^4$. Above the sphere this is negative and $1 + \partial_z \Delta B / G_s$
-# falls below one: the line is *thickened*. Below the sphere, at $z < 0$, $\Delta B = \tfrac23 \mu_0 M a^3/|z|^3$ rises
-# with $z$, and the line is thinned by half where $2 \mu_0 M a^3 / z^4 = G_s$, that is at
-# $|z| = (2 \mu_0 M a^3 / G_s)^{1/4}$. Put the numbers in and compare with {numref}`fig-three-readouts`.
+# On the axis $\Delta B = \tfrac23 \mu_0 M a^3/|z|^3$, so that with $z_0 = (2 \mu_0 M a^3 / G_s)^{1/4}$ the factor
+# $1 + \partial_z \Delta B / G_s$ is $1 - (z_0/z)^4$ above the sphere and $1 + (z_0/z)^4$ below it; with
+# $\sigma_s = 95$ A m²/kg $z_0$ is 5.26 mm. *Above*, the factor is negative from the pole up to $z_0$, where it is zero
+# and the signal piles up: a fold. Farther out it lies between zero and one: the line is thickened. *Below*, it lies
+# above one: the line is thinned, by half at $|z| = z_0$ and more between there and the pole.
 # ```
 #
 # ```{exercise} A fold
 # :label: ex-fold
 # Set `overrides = {"sequence.readout_gradient_mt_per_m": -50.0}` and run this page again. Where do several $z$ land on
-# the same $v$, and what does the image show there?
+# the same $v$, and what does the first picture of {numref}`fig-three-readouts` show there?
+# ```
+#
+# ```{solution} ex-fold
+# :class: dropdown
+# On the axis $\partial_z v = 1 + \partial_z \Delta B / G_r$ is now $1 + 2 (z_0/z)^4$ above the sphere, where nothing
+# folds, and $1 - 2 (z_0/z)^4$ below it. It changes its sign at $|z| = 2^{1/4} z_0$, which is 6.25 mm: spins between the
+# pole and there, and spins farther out, land on the same $v$. The turning point lands at $v = -8.3$ mm. Below it two
+# parts of the sphere's surroundings lie on each other, brightest where a stripe passes the turn; above it the image is
+# empty up to the signal that comes from above the sphere.
 # ```
 
 # %%

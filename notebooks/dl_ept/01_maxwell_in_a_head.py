@@ -458,12 +458,12 @@ show(
 show_table(rows, caption="Half the transceive phase for the phase of B1+.", name="tab-transceive-error")
 
 # %%
-noise = run.settings.measurement.phase_sd_mrad
+noise = run.settings.measurement.phase_sd_mrad / 2  # of half the transceive phase
 show_text(
     f"In the head the assumption costs {rows[1]['rms [mrad]']:.2g} mrad rms and {rows[1]['worst [mrad]']:.2g} mrad at "
-    f"worst; the noise that the paper adds is {noise:.0f} mrad. But noise is white and this is smooth, and only its "
-    "Laplacian matters: the page on Helmholtz EPT says what it does to a conductivity. The chapter simulates the "
-    "transceive phase from both fields and assumes nothing of it."
+    f"worst; the noise that the paper adds, {2 * noise:.2g} mrad, is {noise:.2g} mrad in half of the phase. But noise "
+    "is white and this is smooth, and only its Laplacian matters: the page on Helmholtz EPT says what it does to a "
+    "conductivity. The chapter simulates the transceive phase from both fields and assumes nothing of it."
 )
 
 # %% [markdown]

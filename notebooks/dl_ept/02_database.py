@@ -24,12 +24,12 @@ if importlib.util.find_spec("mrrepro") is None:
 # %% [markdown]
 # # The database: 62 bodies in a birdcage
 #
-# **The claim.** Electromagnetic simulation can supply the training data: 42 homogeneous cylinders and 20 heads, of two
-# anatomies with ten sets of properties each, give 2170 slices of $|B_1^+|$ and transceive phase ({cite}`mandija2019`,
-# Materials and Methods).
+# **The claim.** Electromagnetic simulation can supply the training data: 42 homogeneous cylinders and 20 heads, as we
+# read it of two anatomies with ten sets of properties each, give 2170 slices of $|B_1^+|$ and transceive phase
+# ({cite}`mandija2019`, Materials and Methods).
 #
-# **What you will be able to do.** Simulate such a database in minutes instead of days; say what differs from case to
-# case; stop it in the middle and go on; spread it over a cluster; read a case from its file.
+# **What you will be able to do.** Simulate such a database in minutes; say what differs from case to case; stop it in
+# the middle and go on; spread it over a cluster; read a case from its file.
 #
 # **Time.** Some seconds at `smoke`; two to four minutes at `demo`, once: later pages find the result.
 #
@@ -224,7 +224,7 @@ show(
 # :class: dropdown
 # Every head of an anatomy is then the same body, so the start already solves the equation and hardly a product is
 # needed. A network could learn one map for each anatomy by heart: its error on the test head would be small, and it
-# would measure nothing. The page after next asks just that of the real database.
+# would measure nothing. The chapter's last page asks just that of the database above.
 # ```
 
 # %%

@@ -521,6 +521,14 @@ if brain is not None:
 # Set `overrides = {"helmholtz.kernel": "savitzky_golay_cuboid", "helmholtz.size_in_plane": 11}` and run this page
 # again. What becomes of noise and boundaries in the head?
 # ```
+#
+# ```{solution} ex-kernel
+# :class: dropdown
+# The noise is gone: at `demo` the weights leave 0.014 S/m of the 0.31 S/m of the default kernel, most of it by the fit
+# and the rest by the size. Boundaries are not: across the rod above, the zone of wrong values grows from 20 to 30 mm,
+# and no voxel of the head has its whole kernel in one tissue any more. The standard deviation in white and in grey
+# matter is all but the same with noise and without, and the reach of the kernel takes a broader rim off the head.
+# ```
 
 # %%
 show_receipt(run.provenance().facts)

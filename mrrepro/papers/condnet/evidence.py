@@ -311,7 +311,7 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
         lambda e: _error_of(e, "estimated") - _error_of(e, "blurred"),
     ),
     "solver_error_small": _refined(
-        "GE in the brain between two grids over that between the two maps",
+        "GE in the brain between a head and that rebuilt at half the voxel over that between the two maps",
         lambda e: e["errors"]["uniform"]["brain"]["global_error"]["mean"] / e["between_maps"]["global_error"]["mean"],
     ),
     "within_seconds": (("timing",), _seconds),

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.papers.condnet.evidence import MAIN_TISSUES, Entry, RecordedSweeps
+from mrrepro.metrics.evidence import over_seeds
+from mrrepro.papers.condnet.evidence import MAIN_TISSUES, Entry, RecordedSweeps, errors_of
 from mrrepro.papers.condnet.generality import ROI_TISSUES
 from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS, ScannerVariant
 from mrrepro.papers.condnet.table1 import COLUMN_A
+from mrrepro.runs.reported import Criterion
 from mrrepro.simulators.mr_signals import SpinEcho, SpoiledGradientEcho
 
 LIMIT = 15.0
@@ -67,6 +69,24 @@ def median_verdicts(sweeps: RecordedSweeps) -> str:
     return (
         f"Of the {LIMIT:.0f} % that were to be reached, on other anatomies, mean over the recorded seeds: "
         f"{', '.join(words)}."
+    )
+
+
+def heads_words(sweeps: RecordedSweeps, asked: str) -> str:
+    """The error after fewer training heads over that with six, and whether one head keeps the criterion, in words."""
+    fewer = ("headline", "one_head")
+    if not all(sweeps.runs(variant) for variant in (*fewer, "six_heads")):
+        return "Nothing is recorded at this scale."
+    most = errors_of(sweeps, "six_heads")
+    few, one = (
+        over_seeds(variant, [a / b for a, b in zip(errors_of(sweeps, variant), most, strict=True)]) for variant in fewer
+    )
+    criterion = Criterion.parse(asked)
+    kept = criterion.low < one.low and one.high < criterion.high
+    return (
+        f"The error with four heads is {few.value:.3f} times that with six, with one head {one.value:.3f} times "
+        f"({one.low:.3f} to {one.high:.3f}). The claim asks for a ratio {asked}, which a single head "
+        + ("keeps too: the criterion does not tell one head from many." if kept else "does not keep.")
     )
 
 

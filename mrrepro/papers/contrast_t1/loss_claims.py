@@ -92,6 +92,10 @@ CLAIMS: Claims = {
         ("l1t", "l1"),
         paired("mean absolute error in the tumor, L1T minus L1", "l1t", ("l1",), "test_mae_t"),
     ),
+    "focus_does_not_help_brain": (
+        ("l1b", "l1"),
+        paired("mean absolute error in the brain, L1B minus L1", "l1b", ("l1",), "test_mae_b"),
+    ),
     "fissure_learned": (("l1b",), _fissure_learned),
     "fissure_hallucinated": (("l1b",), _fissure_hallucinated),
     "misregistration_limits": (

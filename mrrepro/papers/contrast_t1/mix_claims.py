@@ -14,6 +14,7 @@ from mrrepro.papers.contrast_t1.recorded_scores import (
     difference,
     largest_found,
     paired,
+    ratio,
 )
 from mrrepro.runs.records import Statistic
 
@@ -89,6 +90,14 @@ CLAIMS: Claims = {
     "mix_no_gain_in_tumor": (
         ("headline", "lssim"),
         paired("SSIM in the tumor, mix minus SSIM loss", "headline", ("lssim",), "test_ssim_t"),
+    ),
+    "mix_prevents_distortions": (
+        ("l1t", "l2t", "headline"),
+        ratio(
+            "mean absolute error in the brain, tumor loss over mix",
+            (("l1t", "headline"), ("l2t", "headline")),
+            "test_mae_b",
+        ),
     ),
     "mix_needs_the_enhancement_mask": (("mix_tumor",), largest_found(("mix_tumor",), "mix with L1T")),
     "threshold_does_not_decide": (("headline", "l1b"), _threshold),

@@ -40,6 +40,21 @@ def test_a_median_beyond_the_limit_differs() -> None:
     assert "recorded" in tables.median_verdicts(recorded(head(False, csf=1.8)))
 
 
+def trained_on(four: float, one: float) -> MadeUp:
+    errors = {"headline": four, "one_head": one, "six_heads": 0.5}
+    heads = {name: {"heads": [{"conductors": [{"relative_error": error}]}]} for name, error in errors.items()}
+    return MadeUp({name: [{"condnet/maps": {"maps": held}}] * 2 for name, held in heads.items()})
+
+
+def test_a_criterion_that_one_training_head_keeps_is_said_to_tell_nothing() -> None:
+    said = tables.heads_words(trained_on(four=0.505, one=0.52), "within 0.9 to 1.1")
+    assert "four heads is 1.010 times" in said
+    assert "one head 1.040 times (1.040 to 1.040)" in said
+    assert "keeps too" in said
+    assert "does not keep" in tables.heads_words(trained_on(four=0.505, one=0.6), "within 0.9 to 1.1")
+    assert "recorded" in tables.heads_words(MadeUp({}), "within 0.9 to 1.1")
+
+
 def test_staircases_have_a_row_for_each_map_and_no_percentile_of_the_refined_one() -> None:
     fields = {name: {"percentile_99": 300.0, "tail_ratio": 1.5} for name in ("uniform", "estimated")}
     refined = {"roughness": {"uniform": 0.13, "estimated": 0.12, "refined": 0.14}}

@@ -74,11 +74,22 @@ def compared(nmae, **more):
     return lambda seed: {"deepspio/summary": {"summary": {"test": scores(nmae + 0.01 * seed * seed, **more)}}}
 
 
+def trained(nmae, *errors):
+    """The same with the errors of the validations, one more and one less by 0.1 in the outer seeds."""
+
+    def numbers(seed):
+        history = [{"step": 4 * k, "validation": {"score": e + 0.1 * (seed - 1)}} for k, e in enumerate(errors, 1)]
+        record = {"samples_seen": 80, "steps": 4 * len(errors), "history": history}
+        return compared(nmae)(seed) | {"deepspio/training": {"history": {"record": record}}}
+
+    return numbers
+
+
 VARIANTS = {
     "headline": headline,
     "reference": compared(0.5),
-    "single_decoder": compared(0.6),
-    "no_wavelet": compared(0.8),
+    "single_decoder": trained(0.6, 3.0, 0.7, 0.8, 0.5),
+    "no_wavelet": trained(0.8, 16.0, 2.0, 0.8, 0.7),
     "multi_decoder_with_skips": compared(0.45),
     "unet": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.9 + 0.1 * seed)}}},
     "unet_printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.3 + 0.02 * seed)}}},
@@ -106,6 +117,8 @@ EXPECTED = {
     "unet_is_worse": (1.45 / 3, T_OF_THREE * statistics.stdev((0.4, 0.49, 0.56)) / math.sqrt(3), 5),
     "decoders_help": (0.1, 0.0, 5),
     "wavelet_helps": (0.2, 0.0, 5),
+    # 1, 1, 0.8 and 0.7 with steps of 0.1 in the last two, against 1, 0.7, 0.7 and 0.5 with steps in the last three
+    "wavelet_accelerates": ((3.5 - 2.9) / 4, half_width(0.1 / 4), 4),
     "skips_hinder": (-0.05, 0.0, 5),
     "relative_loss_trains": (1.01, half_width(0.01), 5),
     "control_no_field": (1 - 6 * 8 / (5 * 24), None, 15),
@@ -157,7 +170,11 @@ def test_claim_without_its_runs_is_left_out(folder):
 
 def test_variants_of_different_seeds_are_not_compared(folder):
     write(folder, "single_decoder", (0, 1, 3), VARIANTS["single_decoder"])
-    assert set(EXPECTED) - set(RecordedSweeps("demo", folder).claims()) == {"decoders_help", "wavelet_helps"}
+    assert set(EXPECTED) - set(RecordedSweeps("demo", folder).claims()) == {
+        "decoders_help",
+        "wavelet_helps",
+        "wavelet_accelerates",
+    }
 
 
 def test_one_seed_gives_no_interval_and_so_no_claim(folder):
