@@ -232,6 +232,18 @@ show_table(
     name="tab-patches-losses",
 )
 
+# %%
+far = [row for row in table if row["MAE, brain"] > 3 * table[0]["MAE, brain"]]
+if far:
+    words = "; ".join(
+        f"{row['loss']} on {row['input']} mm with an error of {row['MAE, brain']:.2f} and an SSIM of "
+        f"{row['SSIM, brain']:.2f} in the brain"
+        for row in far
+    )
+    show_text(
+        f"Far from the rest: {words}. Its similarity is low too: the loss had not come down after the two epochs."
+    )
+
 # %% [markdown]
 # ## The claims
 

@@ -24,6 +24,9 @@ from mrrepro.training.training_work import step_cost
 
 CHAPTERS = [chapter for chapter in paper_keys() if (paper_module(chapter, "paper_scale"))]
 
+SEEDLESS = {"dl_ept.claim.hept_errors_at_boundaries"}
+"""Claims that no seed changes."""
+
 
 @pytest.fixture
 def mrrepro_command(monkeypatch, capsys):
@@ -237,7 +240,8 @@ def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
         assert record.value == pytest.approx(by_notebook[record.id].value, **rounding)
         assert record.n_cases == by_notebook[record.id].n_cases
     assert all(record.code and record.device for record in found)
-    assert all(record.n_seeds > 1 for record in found if record.statistic is not None)
+    by_seeds = [record for record in found if record.statistic is not None and record.id not in SEEDLESS]
+    assert all(record.n_seeds > 1 for record in by_seeds)
 
 
 def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_command):
