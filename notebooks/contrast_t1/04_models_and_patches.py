@@ -124,8 +124,8 @@ show(
 # resolution and width: what can be compared is how far the models lie apart *within a loss*.
 
 # %%
-losses = {"L1B": "L1, brain", "L2B": "L2, brain", "LSSIM": "SSIM"}
-labels = [{"loss": words, "model": f"model {k}"} for words in losses.values() for k in range(5)]
+losses = ("L1B", "L2B", "SSIM")
+labels = [{"loss": loss, "model": str(k)} for loss in losses for k in range(5)]
 table = result_values.beside_thesis(sweeps, run.ledger, result_values.MODELS, labels)
 show_table(
     table or [{"model": "none recorded"}],
@@ -137,14 +137,14 @@ show_table(
 # %%
 if len(table) == len(labels):
     parts = []
-    for words in losses.values():
-        of_loss = [row for row in table if row["loss"] == words]
+    for loss in losses:
+        of_loss = [row for row in table if row["loss"] == loss]
         ours, theirs = (np.ptp([row[f"MAE, tumor{column}"] for row in of_loss]) for column in ("", ", thesis"))
-        parts.append(f"{ours:.3f} ({theirs:.3f} in the thesis) under {words}")
+        parts.append(f"{ours:.3f} ({theirs:.3f} in the thesis) under {loss}")
     apart = float(np.nanstd(sweeps.scores("model0", "test_mae_t"), axis=1).mean())
     show_text(
         f"From the best to the worst model the error in the tumor differs by {'; '.join(parts)}. From patient to "
-        f"patient it varies by {apart:.3f} (standard deviation, model 0 under L1)."
+        f"patient it varies by {apart:.3f} (standard deviation, model 0 under L1B)."
     )
 
 # %% [markdown]
@@ -223,7 +223,7 @@ if len(sizes) == 4:
     )
 
 # %%
-labels = [{"loss": words, "input": size} for words in losses.values() for size in ("full", "128", "96", "64")]
+labels = [{"loss": loss, "input": size} for loss in losses for size in ("full", "128", "96", "64")]
 table = result_values.beside_thesis(sweeps, run.ledger, result_values.PATCHES, labels)
 show_table(
     table or [{"input": "none recorded"}],
