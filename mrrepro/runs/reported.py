@@ -89,6 +89,14 @@ class Criterion:
             raise LedgerError(f"criterion {text!r} must have its lower bound first.")
         return cls(low, high, text.strip())
 
+    def kept_by(self, low: float, high: float) -> bool:
+        """Whether the whole interval keeps the bound."""
+        return self.low < low and high < self.high
+
+    def broken_by(self, low: float, high: float) -> bool:
+        """Whether no part of the interval keeps it."""
+        return high <= self.low or low >= self.high
+
 
 @dataclass(frozen=True)
 class Number:

@@ -79,9 +79,7 @@ def is_undecided(entry: Number | Claim, statistic: Statistic | None) -> bool:
     if not isinstance(entry, Claim) or statistic is None:
         return False
     criterion = Criterion.parse(entry.criterion)
-    inside = criterion.low < statistic.low and statistic.high < criterion.high
-    outside = statistic.high <= criterion.low or statistic.low >= criterion.high
-    return not (inside or outside)
+    return not (criterion.kept_by(statistic.low, statistic.high) or criterion.broken_by(statistic.low, statistic.high))
 
 
 def _judge_number(number: Number, found: Found) -> Verdict:
@@ -147,11 +145,11 @@ def _judge_claim(claim: Claim, found: Found) -> Verdict:
         f"{statistic.name} is {_figure(statistic.value)} ({100 * statistic.level:g} % interval "
         f"{_figure(statistic.low)} to {_figure(statistic.high)}, {_over(found)}): "
     )
-    if is_undecided(claim, statistic):
-        return _verdict(False, found.basis, f"{words}not shown, for only a part of the interval is {criterion.text}")
-    if criterion.low < statistic.value < criterion.high:
+    if criterion.kept_by(statistic.low, statistic.high):
         return _verdict(True, found.basis, f"{words}the whole interval is {criterion.text}")
-    return _verdict(False, found.basis, f"{words}no part of the interval is {criterion.text}")
+    if criterion.broken_by(statistic.low, statistic.high):
+        return _verdict(False, found.basis, f"{words}no part of the interval is {criterion.text}")
+    return _verdict(False, found.basis, f"{words}not shown, for only a part of the interval is {criterion.text}")
 
 
 def _verdict(agrees: bool, basis: str, words: str) -> Verdict:

@@ -251,8 +251,8 @@ show_table(
 #
 # ```{solution} ex-direction
 # :class: dropdown
-# The number of weights, before the first step. The smaller kernel of the maps takes off 4 % of them; one level less
-# takes off three quarters, for the deepest level holds most, and halves the reach of the deepest features. The loss
+# The number of weights, before the first step. The smaller kernel of the maps takes off few of them; one level less
+# takes off most, for the deepest level holds most, and halves the reach of the deepest features. The loss
 # changes only as far as what was taken off was needed: compare the excess over the entropy, over several seeds.
 # ```
 

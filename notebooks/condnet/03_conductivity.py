@@ -366,8 +366,8 @@ show_table(
 # ```{solution} ex-neck
 # :class: dropdown
 # A dim, smooth neck with hardly a tissue in it. The images say nothing there, and the best output is then the mean over
-# the necks of the training: the estimate's own mean is near the true one, it varies by a third as much, and its
-# relative error, near 80 %, is little below that of a constant. So it is not arbitrary, but it is not of this person
+# the necks of the training: the estimate's own mean is near the true one, it varies much less, and its relative
+# error is little below that of a constant. So it is not arbitrary, but it is not of this person
 # either.
 # ```
 

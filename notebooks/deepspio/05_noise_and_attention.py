@@ -264,8 +264,8 @@ show_text(
 # largest signal lies where stripes fold onto each other, which happens near strong iron: at 27.9 µg/mm³ it is nearly
 # twice that at 0.22 µg/mm³, and so would be the noise, whatever the network does. Within the bottle transverse
 # relaxation leaves less than a hundredth of the signal even at 0.22 µg/mm³; what the image has there at 27.9 µg/mm³ are
-# stripes that the field has moved onto it. An SNR of that signal would mean next to no noise, and thirty times more of
-# it at the higher concentration. Without its definition a level in dB says nothing.
+# stripes that the field has moved onto it. An SNR of that signal would mean next to no noise, and far more of it at
+# the higher concentration. Without its definition a level in dB says nothing.
 # ```
 
 # %%

@@ -524,9 +524,9 @@ if brain is not None:
 #
 # ```{solution} ex-kernel
 # :class: dropdown
-# The noise is gone: at `demo` the weights leave 0.014 S/m of the 0.31 S/m of the default kernel, most of it by the fit
-# and the rest by the size. Boundaries are not: across the rod above, the zone of wrong values grows from 20 to 30 mm,
-# and no voxel of the head has its whole kernel in one tissue any more. The standard deviation in white and in grey
+# The noise is all but gone, most of it by the fit and the rest by the size: `conductivity_noise` says how much the
+# weights leave. Boundaries are not: across the rod above, the zone of wrong values grows with the kernel, and hardly a
+# voxel of the head has its whole kernel in one tissue any more. The standard deviation in white and in grey
 # matter is all but the same with noise and without, and the reach of the kernel takes a broader rim off the head.
 # ```
 

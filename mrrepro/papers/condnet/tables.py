@@ -81,8 +81,7 @@ def heads_words(sweeps: RecordedSweeps, asked: str) -> str:
     few, one = (
         over_seeds(variant, [a / b for a, b in zip(errors_of(sweeps, variant), most, strict=True)]) for variant in fewer
     )
-    criterion = Criterion.parse(asked)
-    kept = criterion.low < one.low and one.high < criterion.high
+    kept = Criterion.parse(asked).kept_by(one.low, one.high)
     return (
         f"The error with four heads is {few.value:.3f} times that with six, with one head {one.value:.3f} times "
         f"({one.low:.3f} to {one.high:.3f}). The claim asks for a ratio {asked}, which a single head "
