@@ -28,7 +28,7 @@ def deepspio(
 ) -> None:
     """Make View Line images, PREFIX_even.nii.gz and PREFIX_odd.nii.gz, of a concentration map."""
     from mrrepro.papers.deepspio.own_maps import simulate_to_files
-    from mrrepro.papers.deepspio.shipped import NO_MEDICAL_DEVICE
+    from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
 
     for path in simulate_to_files(concentration, image, output, force):
         typer.echo(str(path))
@@ -58,7 +58,7 @@ def condnet(
     """Electric field in V/m that a figure-of-eight coil induces in a head, with percentiles for each label."""
     from mrrepro.papers.condnet.own_conductivity import FieldRequest, simulate_to_files
     from mrrepro.papers.condnet.settings import StimulationSettings
-    from mrrepro.papers.condnet.shipped import NO_MEDICAL_DEVICE
+    from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
     from mrrepro.runs.settings import check_settings
 
     stimulation = StimulationSettings(position, gap_mm, angle_deg, peak_current=peak_current, frequency=frequency)
@@ -115,8 +115,8 @@ def dl_ept(
 ) -> None:
     """Make |B1+|, transceive phase, mask and true properties of a cylinder or a head in the birdcage."""
     from mrrepro.papers.dl_ept.own_bodies import MeasurementNoise, cylinder_body, head_body, simulate_to_files
-    from mrrepro.papers.dl_ept.own_maps import NO_MEDICAL_DEVICE
     from mrrepro.phantoms.cylinders import Cylinder
+    from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
 
     noise = MeasurementNoise(snr, phase_noise_mrad * 1e-3, seed)
     of_cylinder = {

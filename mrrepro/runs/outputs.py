@@ -1,12 +1,21 @@
-"""Files that a command writes for its user: new ones only, unless told otherwise, and all of them or none."""
+"""Files that a command writes for its user: new ones only, unless told otherwise, all of them or none, and a report."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from mrrepro.runs.files import atomic_file
+from mrrepro import __version__
+from mrrepro.runs.files import atomic_file, sha256_of
+from mrrepro.runs.nifti import stem_of
+
+NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+
+APPLIED_FORMAT = "mrrepro-applied/1"
+"""Of the report of a method that was applied to a user's files."""
 
 
 def require_free(outputs: Sequence[Path], inputs: Sequence[Path] = (), force: bool = False) -> None:
@@ -48,3 +57,46 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     except OSError as error:
         names = ", ".join(str(path) for path in contents)
         raise ValueError(f"cannot write {names} ({error}): choose a folder with room that you may write to.") from None
+
+
+def report_path(output: Path) -> Path:
+    """Return the place of an image's report: ``map.json`` beside ``map.nii.gz``."""
+    stem = stem_of(output)
+    return stem.with_name(f"{stem.name}.json")
+
+
+def applied_report(
+    what: str, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path], warnings: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what every report of an applied method holds; a chapter adds its own.
+
+    Parameters
+    ----------
+    what : str
+        What was estimated.
+    inputs : Mapping
+        Each file by its role, such as ``t1_weighted``; one that was not given is None and left out.
+    outputs : Mapping
+        Each file by its role.
+    warnings : sequence of str
+        What the inputs leave in doubt.
+    """
+    return {
+        "format": APPLIED_FORMAT,
+        "mrrepro": __version__,
+        "what": what,
+        "no_medical_device": NO_MEDICAL_DEVICE,
+        "warnings": list(warnings),
+        "inputs": {role: described_file(path) for role, path in inputs.items() if path is not None},
+        "outputs": {role: path.name for role, path in outputs.items()},
+    }
+
+
+def described_file(path: Path) -> dict[str, str]:
+    """Return a file's name and checksum."""
+    return {"file": path.name, "sha256": sha256_of(path)}
+
+
+def report_bytes(report: Mapping[str, Any]) -> bytes:
+    """Return a report as a JSON file holds it."""
+    return (json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -6,9 +6,10 @@ A network is computed in float32 again after it has been read; only what the fil
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from mrrepro.training.checkpoints import (
 )
 
 REDUCED_FORMAT = "mrrepro-network-float16/1"
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_reduced_network(
@@ -78,6 +81,15 @@ def load_network_of_any_precision(path: Path, build: Callable[[Mapping[str, Any]
     expanded = {name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in tensors.items()}
     restore_state(network, expanded, str(path))
     return SavedNetwork(network.eval(), header["settings"], header["receipt"])
+
+
+def rounded_copy(network: Network) -> Network:
+    """Return the network that a file of `save_reduced_network` gives back, in evaluation mode on the CPU."""
+    copied = copy.deepcopy(network).cpu().eval()
+    with torch.no_grad():
+        for tensor in copied.state_dict().values():
+            tensor.copy_(_rounded(tensor))
+    return copied
 
 
 def _rounded(tensor: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,19 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 from scipy import ndimage
 
-from mrrepro import __version__
 from mrrepro.networks.head_outline import head_outline
 from mrrepro.papers.condnet.maps import conductivity_maps
 from mrrepro.papers.condnet.settings import StimulationSettings
-from mrrepro.papers.condnet.shipped import NO_MEDICAL_DEVICE, read_three, shipped_file
-from mrrepro.runs.files import sha256_of
-from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place, stem_of
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.papers.condnet.shipped import read_three, shipped_file
+from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place
+from mrrepro.runs.outputs import (
+    applied_report,
+    described_file,
+    report_bytes,
+    report_path,
+    require_free,
+    write_together,
+)
 from mrrepro.solvers.induced_fields import one_conductor
 from mrrepro.validation import require_range
 
@@ -77,7 +81,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
         If an input cannot be used or an output would be replaced; nothing is written then.
     """
     require_nifti_name("output", request.output)
-    beside = stem_of(request.output).with_name(stem_of(request.output).name + ".json")
+    beside = report_path(request.output)
     inputs = [path for path in (request.t1_weighted, request.t2_weighted, request.network) if path is not None]
     require_free([request.output, beside], inputs, request.force)
     networks, settings, receipt = read_three(request.network)
@@ -91,9 +95,8 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     fine = WorldGrid.around(images[0], OUTPUT_VOXEL)
     estimate = fine.refined(coarse, head, grid)
     report = _report(request, images, receipt, voxel, estimate)
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     content = encode_nifti(request.output, estimate, Placement(fine.affine_mm()), MAP_DESCRIPTION)
-    write_together({beside: text.encode(), request.output: content})
+    write_together({beside: report_bytes(report), request.output: content})
     return report
 
 
@@ -195,15 +198,10 @@ def _report(
     warnings = [CONTRAST_NOTE]
     if not same:
         warnings.insert(0, "The two images lie on different grids; both were resampled by their affines.")
-    path = request.network or shipped_file()
-    return {
-        "format": "mrrepro-applied/1",
-        "what": "estimated conductivity of the head",
+    inputs = {"t1_weighted": request.t1_weighted, "t2_weighted": request.t2_weighted}
+    outputs = {"conductivity": request.output}
+    return applied_report("estimated conductivity of the head", inputs, outputs, warnings) | {
         "unit": "S/m",
-        "no_medical_device": NO_MEDICAL_DEVICE,
-        "warnings": warnings,
-        "inputs": {path.name: sha256_of(path) for path in (request.t1_weighted, request.t2_weighted)},
-        "output": request.output.name,
         "grid": {
             "shape": list(estimate.shape),
             "voxel_mm": OUTPUT_VOXEL * 1e3,
@@ -216,6 +214,5 @@ def _report(
         "percentiles": {
             str(q): float(f"{np.percentile(estimate[estimate > 0], q):.4g}") for q in (5, 25, 50, 75, 95, 99)
         },
-        "network": {"file": path.name, "sha256": sha256_of(path), "receipt": receipt},
-        "mrrepro": __version__,
+        "network": described_file(request.network or shipped_file()) | {"receipt": receipt},
     }

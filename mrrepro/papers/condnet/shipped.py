@@ -26,9 +26,8 @@ from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.artifacts import ArtifactStore
 from mrrepro.runs.settings import as_plain
 from mrrepro.runs.stages import make
-from mrrepro.training.reduced_precision import load_network_of_any_precision, save_reduced_network
-
-NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+from mrrepro.training.network_files import origin_of, read_network_file
+from mrrepro.training.reduced_precision import rounded_copy, save_reduced_network
 
 
 class ThreeDirections(nn.Module):
@@ -59,24 +58,20 @@ def read_three(path: Path | None = None) -> tuple[list[ConductivityNetwork], dic
     Raises
     ------
     ValueError
-        If the file is damaged or holds something else.
-    FileNotFoundError
-        If there is none.
+        If the file is missing, truncated or damaged, or holds something else.
     """
-    saved = load_network_of_any_precision(path or shipped_file(), build_three)
+    saved = read_network_file(path or shipped_file(), build_three)
     assert isinstance(saved.network, ThreeDirections)
     return saved.network.in_order(), saved.settings, saved.receipt
 
 
-def ship(output: Path | None = None, training: Path | None = None, artifacts: Path | None = None) -> Path:
+def ship(output: Path | None = None, artifacts: Path | None = None) -> Path:
     """Round the headline networks, measure them on the test heads, and write them with their receipt.
 
     Parameters
     ----------
     output : Path, optional
         The file; that of the package by default, which is replaced.
-    training : Path, optional
-        Not used by this chapter, whose network is three trainings; they are found among the artifacts or made.
     artifacts : Path, optional
         Folder of the artifacts; else ``MRREPRO_ARTIFACTS``, else the cache.
 
@@ -84,14 +79,7 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
     -------
     Path
         The file that was written.
-
-    Raises
-    ------
-    ValueError
-        If a single training is given.
     """
-    if training is not None:
-        raise ValueError("--training names one training, but this chapter ships three: leave it out.")
     scale, seed = "demo", 0
     settings, store = CondNetSettings.at_scale(scale), ArtifactStore(artifacts)
     trained = [make(stage, settings, seed, store) for stage in TRAININGS]
@@ -99,24 +87,16 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
     testing = read_heads(make(HEADS, settings, seed, store), "testing")
     chosen = output or shipped_file()
     saved = {"network": networks[0].settings, "voxel_size": settings.heads.voxel_size_mm * 1e-3}
-    receipt = {
+    rounded = [rounded_copy(network) for network in networks]
+    receipt = origin_of(trained[0]) | {
         "what": "conductivity of the head from T1- and T2-weighted images (CondNet chapter of mrrepro)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
         "data": "simulated: images of deformed persons of a brain template; no scan was used",
         "scale": scale,
-        "seed": seed,
         "settings": as_plain(settings),
         "trainings": {artifact.stage: artifact.key for artifact in trained},
-        "commit": trained[0].manifest["commit"],
-        "code": dict(trained[0].manifest["code"]),
-        "versions": dict(trained[0].manifest["versions"]),
-        "device": trained[0].manifest["device"],
-        "trained": trained[0].manifest["created"],
         "precision": "weights float16, biases and normalisation float32",
+        "held_out": [held_out_scores(head, networks, rounded) for head in testing],
     }
-    save_reduced_network(chosen, ThreeDirections(networks), saved, receipt)
-    rounded, _, _ = read_three(chosen)
-    receipt["held_out"] = [held_out_scores(head, networks, rounded) for head in testing]
     save_reduced_network(chosen, ThreeDirections(networks), saved, receipt)
     return chosen
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,24 @@ import torch
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from mrrepro import __version__
 from mrrepro.metrics.regions import BACKGROUND
 from mrrepro.networks.image_normalization import StandardScoreNormalization
 from mrrepro.networks.sliding_window import predict_by_windows
 from mrrepro.papers.contrast_t1.own_cohort import require_image, require_one_grid
-from mrrepro.papers.contrast_t1.shipped import NO_MEDICAL_DEVICE, shipped_file
+from mrrepro.papers.contrast_t1.shipped import shipped_file
 from mrrepro.papers.contrast_t1.stages import build_from_mapping
-from mrrepro.runs.files import sha256_of
 from mrrepro.runs.machine import default_device, require_device
 from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, stem_of
-from mrrepro.runs.outputs import require_free, write_together
-from mrrepro.training.checkpoints import SavedNetwork, load_network
+from mrrepro.runs.outputs import (
+    applied_report,
+    described_file,
+    report_bytes,
+    report_path,
+    require_free,
+    write_together,
+)
+from mrrepro.training.checkpoints import SavedNetwork
+from mrrepro.training.network_files import read_network_file
 
 DESCRIPTION = "SYNTHETIC post-contrast T1, no contrast agent; mrrepro, no medical device"
 
@@ -84,11 +89,11 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     """
     require_nifti_name("output", request.output)
     output = marked_name(request.output)
-    beside = stem_of(output).with_name(stem_of(output).name + ".json")
-    inputs = [request.t1, request.t2, request.flair]
-    further = [path for path in (request.mask, request.network) if path is not None]
-    require_free([output, beside], [*inputs, *further], request.force)
-    saved, volumes = read_saved(request.network), [read_volume(path) for path in inputs]
+    beside, network = report_path(output), request.network or shipped_file()
+    images = {"t1": request.t1, "t2": request.t2, "flair": request.flair}
+    inputs = images | ({} if request.mask is None else {"mask": request.mask})
+    require_free([output, beside], [*inputs.values(), network], request.force)
+    saved, volumes = read_saved(network), [read_volume(path) for path in images.values()]
     mask = None if request.mask is None else read_volume(request.mask)
     patient = request.t1.parent.name or "given"
     require_one_grid(patient, [*volumes, *([] if mask is None else [mask])])
@@ -99,41 +104,30 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     synthetic = synthesize(saved, volumes, brain, voxel_mm)
     placement = volumes[0].file_placement
     encoded = encode_nifti(output, volumes[0].in_file_order(synthetic), placement, DESCRIPTION)
-    report = {
-        "what": "synthetic post-contrast T1; no contrast agent was given and none of what it shows was measured",
-        "no_medical_device": NO_MEDICAL_DEVICE,
-        "output": output.name,
-        "inputs": {name: sha256_of(path) for name, path in zip(("T1", "T2", "FLAIR"), inputs, strict=True)},
+    what = "synthetic post-contrast T1; no contrast agent was given and none of what it shows was measured"
+    report = applied_report(what, inputs, {"image": output}) | {
         "brain": "mask" if mask is not None else "where all three images have signal",
         "brain_share": float(brain.mean()),
         "shape": list(volumes[0].file_shape),
         "voxel_mm": [1e3 * edge for edge in volumes[0].voxel],
         "network_voxel_mm": voxel_mm,
-        "network": {"sha256": sha256_of(request.network or shipped_file()), "receipt": saved.receipt},
-        "version": __version__,
+        "network": described_file(network) | {"receipt": saved.receipt},
     }
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_together({beside: text.encode(), output: encoded})
+    write_together({beside: report_bytes(report), output: encoded})
     return report | {"path": str(output)}
 
 
-def read_saved(path: Path | None) -> SavedNetwork:
-    """Read a network of this chapter; without a path, the one that comes with it.
+def read_saved(path: Path) -> SavedNetwork:
+    """Read a network of this chapter.
 
     Raises
     ------
     ValueError
         If the file is missing, truncated or damaged, or holds another network.
     """
-    chosen = path or shipped_file()
-    try:
-        saved = load_network(chosen, build_from_mapping)
-    except FileNotFoundError:
-        raise ValueError(f"There is no network file {chosen}: give --network FILE, or make it anew.") from None
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{chosen} holds no network of this chapter that can be read ({error}).") from None
+    saved = read_network_file(path, build_from_mapping)
     if "voxel_mm" not in saved.receipt:
-        raise ValueError(f"{chosen} does not say for which voxel its network was trained: write it with mrrepro ship.")
+        raise ValueError(f"{path} does not say for which voxel its network was trained: write it with mrrepro ship.")
     return saved
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from mrrepro.networks.image_normalization import StandardScoreNormalization
 from mrrepro.papers.contrast_t1.own_cohort import require_one_grid
 from mrrepro.papers.contrast_t1.own_images import read_saved, synthesize
+from mrrepro.papers.contrast_t1.shipped import shipped_file
 from mrrepro.runs.nifti import Volume, read_volume
 from mrrepro.runs.real_data import look_for
 
@@ -97,7 +98,7 @@ def patients_at_hand(patients: Sequence[RealPatient] = PATIENTS) -> tuple[list[S
 
 def synthesize_patient(patient: RealPatient, paths: Mapping[str, Path]) -> SyntheticPatient:
     """Make the synthetic post-contrast T1 of a patient from its files, with the network of the chapter."""
-    saved = read_saved(None)
+    saved = read_saved(shipped_file())
     roles = ("T1", "T2", "FLAIR", patient.post_contrast, patient.labels)
     volumes: list[Volume] = [read_volume(paths[role]) for role in roles]
     require_one_grid(patient.words, volumes)

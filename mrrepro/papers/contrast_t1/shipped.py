@@ -19,8 +19,7 @@ from mrrepro.papers.contrast_t1.stages import NETWORK_FILE, TRAINING, read_netwo
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.stages import make
 from mrrepro.training.checkpoints import save_network
-
-NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+from mrrepro.training.network_files import origin_of
 
 
 def shipped_file() -> Path:
@@ -28,25 +27,16 @@ def shipped_file() -> Path:
     return Path(__file__).parent / "trained" / "demo.safetensors"
 
 
-def ship(output: Path | None = None, training: Path | None = None, artifacts: Path | None = None) -> Path:
+def ship(output: Path | None = None, artifacts: Path | None = None) -> Path:
     """Write the headline network with its receipt.
 
     Parameters
     ----------
     output : Path, optional
         The file; that of the package by default, which is replaced.
-    training : Path, optional
-        Not used by this chapter, whose training is short: it must be None.
     artifacts : Path, optional
         Folder of the artifacts; else ``MRREPRO_ARTIFACTS``, else the cache.
-
-    Raises
-    ------
-    ValueError
-        If a training is given.
     """
-    if training is not None:
-        raise ValueError("training must not be given for contrast_t1: its training is found among the artifacts.")
     scale, seed = "demo", 0
     settings, store = ContrastT1Settings.at_scale(scale), ArtifactStore(artifacts)
     trained = make(TRAINING, settings, seed, store)
@@ -59,20 +49,11 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
 
 def receipt_of(settings: ContrastT1Settings, trained: Artifact, evaluated: Artifact, scale: str) -> dict[str, Any]:
     """Where the weights come from, and how the network does on patients that it has not seen."""
-    manifest = trained.manifest
-    return {
+    return origin_of(trained) | {
         "what": "synthetic post-contrast T1 from T1, T2 and FLAIR (Contrast T1 chapter of mrrepro)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
         "data": "simulated patients; no scan of a patient was used",
         "voxel_mm": settings.cohort.voxel_mm,
-        "settings": dict(manifest["settings"]),
         "scale": scale,
-        "seed": manifest["seed"],
-        "commit": manifest["commit"],
-        "code": dict(manifest["code"]),
-        "versions": dict(manifest["versions"]),
-        "device": manifest["device"],
-        "training_key": manifest["key"],
-        "trained": manifest["created"],
+        "training_key": trained.key,
         "held_out": trained_summary(evaluated),
     }

@@ -23,7 +23,7 @@ from mrrepro.runs.machine import default_device, require_device
 from mrrepro.runs.settings import from_plain
 from mrrepro.simulators.view_line import ViewLineSequence
 from mrrepro.simulators.view_line_stripes import find_stripes
-from mrrepro.training.reduced_precision import load_network_of_any_precision
+from mrrepro.training.network_files import read_network_file
 from mrrepro.validation import require_finite, require_range, require_shape
 
 PIXEL_TOLERANCE = 1e-3
@@ -94,12 +94,7 @@ def read_estimator(path: Path | None = None) -> Estimator:
         If the file is missing, truncated or damaged, or holds another network.
     """
     chosen = path or shipped_file()
-    try:
-        saved = load_network_of_any_precision(chosen, build_from_mapping)
-    except FileNotFoundError:
-        raise ValueError(f"There is no network file {chosen}: give --network FILE, or make it anew.") from None
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{chosen} holds no network of this chapter that can be read ({error}).") from None
+    saved = read_network_file(chosen, build_from_mapping)
     plain = saved.receipt.get("settings", {}).get("sequence") or saved.receipt.get("scale_of_sequence")
     if not plain:
         raise ValueError(f"{chosen} does not say for which acquisition its network was trained: its receipt lacks it.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -12,12 +11,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mrrepro import __version__
 from mrrepro.papers.deepspio.apply import Estimate, Estimator, Pixel, estimate_concentration, read_estimator
-from mrrepro.papers.deepspio.shipped import NO_MEDICAL_DEVICE
-from mrrepro.runs.files import read_arrays, sha256_of
-from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place, stem_of
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.files import read_arrays
+from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place
+from mrrepro.runs.outputs import (
+    applied_report,
+    described_file,
+    report_bytes,
+    report_path,
+    require_free,
+    write_together,
+)
 from mrrepro.validation import require_range
 
 GEOMETRY_NOTE = (
@@ -162,14 +166,13 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     """
     require_nifti_name("output", request.output)
     inputs = [path for path in (request.even, request.odd, request.network) if path is not None]
-    beside = stem_of(request.output).with_name(stem_of(request.output).name + ".json")
+    beside = report_path(request.output)
     require_free([request.output, beside], inputs, request.force)
     estimator = read_estimator(request.network)
     given = _read(request, estimator)
     estimate = estimate_concentration(estimator, given.images, given.pixel)
     report = _report(request, estimator, given, estimate)
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_together({beside: text.encode(), request.output: _encoded_map(request.output, given, estimate)})
+    write_together({beside: report_bytes(report), request.output: _encoded_map(request.output, given, estimate)})
     return report
 
 
@@ -199,16 +202,10 @@ def _report(request: Request, estimator: Estimator, given: UserImages, estimate:
         warnings.append(f"The images' axis z is tilted by {degrees:.0f} degrees against the main field.")
     if given.volume is None:
         warnings.append("An .npz has no affine: axes (x, z), square pixels and the centre are taken as said.")
-    inputs = [path for path in (request.even, request.odd) if path is not None]
-    maps = estimate.concentration
-    return {
-        "format": "mrrepro-applied/1",
-        "what": "estimated concentration of iron",
+    inputs = {"both": request.even} if request.odd is None else {"even": request.even, "odd": request.odd}
+    outputs, maps = {"concentration": request.output}, estimate.concentration
+    return applied_report("estimated concentration of iron", inputs, outputs, [*warnings, GEOMETRY_NOTE]) | {
         "unit": "ug/mm^3 (the same number in kg/m^3)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
-        "warnings": [*warnings, GEOMETRY_NOTE],
-        "inputs": {path.name: sha256_of(path) for path in inputs},
-        "output": request.output.name,
         "grid": {
             "shape": list(given.images.shape),
             "axes": "slices, even and odd, x, z",
@@ -220,13 +217,7 @@ def _report(request: Request, estimator: Estimator, given: UserImages, estimate:
         "largest_by_slice": [float(f"{each.max():.5g}") for each in maps],
         "sequence": asdict(estimator.sequence),
         "iron": estimator.receipt.get("settings", {}).get("iron"),
-        "network": {
-            "file": estimator.path.name,
-            "sha256": sha256_of(estimator.path),
-            "settings": estimator.settings,
-            "receipt": estimator.receipt,
-        },
-        "mrrepro": __version__,
+        "network": described_file(estimator.path) | {"settings": estimator.settings, "receipt": estimator.receipt},
     }
 
 

@@ -9,7 +9,6 @@ which trains first where no finished training lies among the artifacts (about te
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,18 +28,16 @@ from mrrepro.papers.deepspio.stages import (
     read_network,
     sample_stream,
 )
-from mrrepro.runs.artifacts import MANIFEST, Artifact, ArtifactStore
-from mrrepro.runs.files import digest_of, read_json
-from mrrepro.runs.settings import as_plain, from_plain
+from mrrepro.runs.artifacts import Artifact, ArtifactStore
+from mrrepro.runs.files import digest_of
+from mrrepro.runs.settings import from_plain
 from mrrepro.runs.stages import make
-from mrrepro.training.reduced_precision import load_network_of_any_precision, save_reduced_network
+from mrrepro.training.reduced_precision import rounded_copy, save_reduced_network
 
 HELD_OUT_SAMPLES = 200
 COMPARED_SAMPLES = 100
 FACTOR_SHARE = 90.0
 """Part of the held-out samples whose mean concentration lies within the stated factor [%]."""
-
-NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
 
 
 @dataclass(frozen=True)
@@ -67,16 +64,13 @@ def shipped_file() -> Path:
     return Path(__file__).parent / "trained" / "demo.safetensors"
 
 
-def ship(output: Path | None = None, training: Path | None = None, artifacts: Path | None = None) -> Path:
+def ship(output: Path | None = None, artifacts: Path | None = None) -> Path:
     """Round the headline network, measure what that costs, and write it with its receipt.
 
     Parameters
     ----------
     output : Path, optional
         The file; that of the package by default, which is replaced.
-    training : Path, optional
-        Folder of a finished training at scale `demo`, seed 0. Without it the training of the present code is taken
-        from the artifacts, or made.
     artifacts : Path, optional
         Folder of the artifacts; else ``MRREPRO_ARTIFACTS``, else the cache.
 
@@ -87,23 +81,17 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
 
     Raises
     ------
-    ValueError
-        If the folder holds no finished training with the settings of scale `demo` and seed 0.
     ArtifactError
         If an artifact was altered.
     """
     scale, seed = "demo", 0
     settings, store = DeepSpioSettings.at_scale(scale), ArtifactStore(artifacts)
-    trained = _finished(training, settings) if training is not None else make(TRAINING, settings, seed, store)
+    trained = make(TRAINING, settings, seed, store)
     shipping = Shipping(trained, make(IMAGES, settings, seed, store), scale)
     chosen = output or shipped_file()
     network = read_network(trained.file(NETWORK_FILE))
     choice = from_plain(TrainingSelection, trained.manifest["settings"]).network.network().as_mapping()
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Path(folder) / chosen.name
-        save_reduced_network(trial, network, choice, {})
-        rounded = load_network_of_any_precision(trial, build_from_mapping).network
-    save_reduced_network(chosen, network, choice, receipt_of(shipping, network, rounded))
+    save_reduced_network(chosen, network, choice, receipt_of(shipping, network, rounded_copy(network)))
     return chosen
 
 
@@ -114,23 +102,14 @@ def build_from_mapping(settings: Any) -> torch.nn.Module:
 
 def receipt_of(shipping: Shipping, network: torch.nn.Module, rounded: torch.nn.Module) -> dict[str, Any]:
     """Where the weights come from, and how well the network does on samples that it has not seen."""
-    manifest = shipping.training.manifest
     source = shipping.images.json("source.json")
-    return {
+    return origin_of(shipping.training) | {
         "what": "concentration of iron from View Line images (DeepSPIO chapter of mrrepro)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
         "data": "simulated: random bodies of iron in images of a brain template; no scan of iron was used",
         "images": {"source": source["source"], "checksums": source["checksums"]},
-        "settings": dict(manifest["settings"]),
         "scale": shipping.scale,
-        "seed": manifest["seed"],
-        "samples": manifest["settings"]["training"]["samples"],
-        "commit": manifest["commit"],
-        "code": dict(manifest["code"]),
-        "versions": dict(manifest["versions"]),
-        "device": manifest["device"],
-        "training_key": manifest["key"],
-        "trained": manifest["created"],
+        "training_key": shipping.training.key,
+        "samples": shipping.training.manifest["settings"]["training"]["samples"],
         "precision": "weights float16, biases and normalisation float32",
         "held_out": held_out_scores(shipping, network, rounded),
     }
@@ -170,18 +149,6 @@ def held_out_scores(
         "mean_factor": _rounded(np.percentile(factor, FACTOR_SHARE)),
         "mean_factor_share_percent": FACTOR_SHARE,
     }
-
-
-def _finished(folder: Path, settings: DeepSpioSettings) -> Artifact:
-    """The verified training in a folder of a store of artifacts."""
-    if not (folder / MANIFEST).is_file():
-        raise ValueError(f"training must be the folder of a finished training, but {folder} holds no {MANIFEST}.")
-    manifest = read_json(folder / MANIFEST)
-    store = ArtifactStore(folder.resolve().parents[len(TRAINING.name.split("/"))])
-    found = store.find(TRAINING.name, str(manifest.get("key")))
-    if found is None or manifest["seed"] != 0 or manifest["settings"] != as_plain(TRAINING.select(settings)):
-        raise ValueError(f"training must be a {TRAINING.name} at scale demo with seed 0, but {folder} is another one.")
-    return found
 
 
 def _rounded(value: Any) -> float:

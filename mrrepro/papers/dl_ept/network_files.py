@@ -17,7 +17,7 @@ from mrrepro.papers.dl_ept.measured_maps import Edges
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES, THIRD_INPUTS, measure, off_square, on_square
 from mrrepro.phantoms.yee_grid import require_isotropic_voxel
 from mrrepro.runs.machine import default_device, require_device
-from mrrepro.training.reduced_precision import load_network_of_any_precision
+from mrrepro.training.network_files import read_network_file
 from mrrepro.validation import require_choice, require_range
 
 VOXEL_TOLERANCE = 1e-3
@@ -158,12 +158,7 @@ def read_slice_network(path: Path) -> SliceNetwork:
     ValueError
         If the file is missing, truncated or damaged, or holds no network of this chapter.
     """
-    try:
-        saved = load_network_of_any_precision(path, build_pix2pix)
-    except FileNotFoundError:
-        raise ValueError(f"There is no network file {path}.") from None
-    except (OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} holds no network of this chapter that can be read ({error}).") from None
+    saved = read_network_file(path, build_pix2pix)
     try:
         trained = NetworkFileSettings.from_settings(saved.settings)
     except (ValueError, TypeError) as error:

@@ -13,7 +13,7 @@ from mrrepro.papers.dl_ept.apply import Reconstruction, doubts
 from mrrepro.papers.dl_ept.measured_maps import Edges, MeasuredMaps
 from mrrepro.papers.dl_ept.network_files import NetworkFileSettings, SliceNetwork, read_slice_network
 from mrrepro.papers.dl_ept.shipped import shipped_files
-from mrrepro.runs.files import sha256_of
+from mrrepro.runs.outputs import described_file
 
 FREQUENCY_WARNING, FREQUENCY_LIMIT = 0.01, 0.1
 """Relative difference of the training's frequency from the data's that is said, and that is refused."""
@@ -84,7 +84,4 @@ def network_maps(paths: Sequence[Path], measured: MeasuredMaps) -> Reconstructio
 
 
 def _described(networks: Sequence[SliceNetwork]) -> list[dict[str, Any]]:
-    return [
-        {"file": each.path.name, "sha256": sha256_of(each.path), "settings": each.settings, "receipt": each.receipt}
-        for each in networks
-    ]
+    return [described_file(each.path) | {"settings": each.settings, "receipt": each.receipt} for each in networks]

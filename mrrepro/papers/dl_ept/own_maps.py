@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,11 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
 
-from mrrepro import __version__
 from mrrepro.papers.dl_ept.apply import Reconstruction, helmholtz_maps
 from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps, require_mask, unwrapped
-from mrrepro.runs.files import sha256_of
 from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, same_place
-from mrrepro.runs.outputs import require_free, write_together
-
-NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+from mrrepro.runs.outputs import applied_report, report_bytes, require_free, write_together
 
 TILT_LIMIT = np.deg2rad(5.0)
 """Of slices that networks take for axial; the Laplacian is the same in any direction."""
@@ -67,8 +62,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
         found = helmholtz_maps(measured, request.helmholtz)
     report = _report(request, volumes, measured, found, warnings)
     first, outputs = next(iter(volumes.values())), request.outputs()
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    contents = {outputs["report"]: text.encode()}
+    contents = {outputs["report"]: report_bytes(report)}
     for quantity, values in found.maps.items():
         path = outputs[quantity]
         contents[path] = encode_nifti(path, first.in_file_order(values), first.file_placement, DESCRIPTIONS[quantity])
@@ -165,15 +159,10 @@ def _report(
     found: Reconstruction,
     warnings: list[str],
 ) -> dict[str, Any]:
-    outputs = request.outputs()
-    return {
-        "format": "mrrepro-applied/1",
-        "what": "electrical properties of tissue from B1 maps (DL-EPT chapter of mrrepro)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
-        "warnings": [*warnings, *found.warnings],
+    what, doubts = "electrical properties of tissue from B1 maps", [*warnings, *found.warnings]
+    outputs = {quantity: path for quantity, path in request.outputs().items() if quantity in found.maps}
+    return applied_report(what, request.inputs, outputs, doubts) | {
         "notes": list(NOTES),
-        "inputs": {name: {"file": path.name, "sha256": sha256_of(path)} for name, path in request.inputs.items()},
-        "outputs": {quantity: outputs[quantity].name for quantity in found.maps},
         "frequency_hz": measured.frequency,
         "time_dependence": f"exp({'+' if request.time_dependence == 'positive' else '-'}i omega t)",
         "unwrapped": request.unwrap,
@@ -183,7 +172,6 @@ def _report(
         "mask_voxels": int(measured.mask.sum()),
         "valid_voxels": int(found.valid.sum()),
         "maps": {quantity: statistics(quantity, values[found.valid]) for quantity, values in found.maps.items()},
-        "mrrepro": __version__,
     }
 
 

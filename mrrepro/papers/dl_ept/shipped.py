@@ -24,9 +24,8 @@ from mrrepro.runs.files import digest_of
 from mrrepro.runs.settings import from_plain
 from mrrepro.runs.stages import make
 from mrrepro.training.checkpoints import load_network
-from mrrepro.training.reduced_precision import load_network_of_any_precision, save_reduced_network
-
-NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
+from mrrepro.training.network_files import origin_of
+from mrrepro.training.reduced_precision import rounded_copy, save_reduced_network
 
 
 def shipped_files(third_input: str, folder: Path | None = None) -> tuple[Path, ...]:
@@ -39,15 +38,13 @@ def shipped_files(third_input: str, folder: Path | None = None) -> tuple[Path, .
     )
 
 
-def ship(output: Path | None = None, training: Path | None = None, artifacts: Path | None = None) -> Sequence[Path]:
+def ship(output: Path | None = None, artifacts: Path | None = None) -> Sequence[Path]:
     """Round the headline networks and write each with its receipt.
 
     Parameters
     ----------
     output : Path, optional
         A folder; that of the package by default, whose files are replaced.
-    training : Path, optional
-        Not taken here, where there are four trainings.
     artifacts : Path, optional
         Folder of the artifacts; else ``MRREPRO_ARTIFACTS``, else the cache.
 
@@ -55,16 +52,7 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
     -------
     sequence of Path
         The files that were written.
-
-    Raises
-    ------
-    ValueError
-        If ``training`` is given.
     """
-    if training is not None:
-        raise ValueError(
-            "training cannot be chosen for dl_ept, which ships four networks: give the folder artifacts instead."
-        )
     settings, store = DlEptSettings.at_scale("demo"), ArtifactStore(artifacts)
     case = make(DATABASE, settings, 0, store).arrays(f"{TEST_HEAD}.npz")
     written = []
@@ -75,31 +63,19 @@ def ship(output: Path | None = None, training: Path | None = None, artifacts: Pa
             saved = load_network(trained.file(NETWORK_FILE), build_pix2pix).settings
             network = read_network(trained)
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_reduced_network(path, network, saved, {})
-            rounded = load_network_of_any_precision(path, build_pix2pix).network
-            assert isinstance(rounded, ScaledGenerator)
-            save_reduced_network(path, network, saved, _receipt(trained, case, network, rounded))
+            save_reduced_network(path, network, saved, _receipt(trained, case, network, rounded_copy(network)))
             written.append(path)
     return written
 
 
 def _receipt(trained: Artifact, case: Any, network: ScaledGenerator, rounded: ScaledGenerator) -> dict[str, Any]:
     """Where the weights come from, and how well the network does on the test head, rounded and not."""
-    manifest = trained.manifest
-    selected = from_plain(TrainingSelection, manifest["settings"])
-    return {
+    selected = from_plain(TrainingSelection, trained.manifest["settings"])
+    return origin_of(trained) | {
         "what": f"{selected.quantity} from |B1+|, transceive phase and {selected.third_input} (DL-EPT, mrrepro)",
-        "no_medical_device": NO_MEDICAL_DEVICE,
         "data": "simulated: cylinders and two head models in a birdcage at 128 MHz; no scan was used",
-        "settings": dict(manifest["settings"]),
         "scale": "demo",
-        "seed": manifest["seed"],
-        "commit": manifest["commit"],
-        "code": dict(manifest["code"]),
-        "versions": dict(manifest["versions"]),
-        "device": manifest["device"],
-        "training_key": manifest["key"],
-        "trained": manifest["created"],
+        "training_key": trained.key,
         "precision": "weights float16, biases and normalisation float32",
         "test_head": {
             name: scores_on_test_head(case, each, selected.quantity, selected.third_input, selected.measurement)

@@ -81,6 +81,11 @@ def test_a_map_on_1_mm_from_any_orientation(tmp_path: Path, images: tuple[Path, 
     assert values[0].max() == 0.0
     assert values[90, 102, 90] > 0.0
     report = json.loads((tmp_path / "s.json").read_text())
+    assert {role: each["file"] for role, each in report["inputs"].items()} == {
+        "t1_weighted": "t1.nii.gz",
+        "t2_weighted": "t2.nii.gz",
+    }
+    assert report["network"]["file"] == network.name
     assert report["grid"]["network_voxel_mm"] == pytest.approx(8.0)
     # the outline may take in most of a voxel of 8 mm all round: a third of this head's volume
     assert 0.95 < report["head_volume_l"] / (HEAD.sum() * 6.0**3 * 1e-6) < 1.35

@@ -240,6 +240,12 @@ def test_the_synthetic_image_is_marked_and_lies_where_t1_lies(tmp_path, network)
     assert b"SYNTHETIC" in image.header["descrip"].tobytes()
     document = json.loads((tmp_path / "out_synthetic.json").read_text())
     assert "No medical device" in document["no_medical_device"]
+    assert {role: each["file"] for role, each in document["inputs"].items()} == {
+        "t1": "T1.nii.gz",
+        "t2": "T2.nii.gz",
+        "flair": "FLAIR.nii.gz",
+    }
+    assert document["outputs"] == {"image": path.name}
     inside, outside = (t1.get_fdata() != 0), (t1.get_fdata() == 0)
     assert (image.get_fdata()[outside] == 0).all()
     # in T1's unit: within four standard deviations of its mean

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from own_files import CENTRE, brain_slice, write_own_files
-from torch import nn
 
 from mrrepro.metrics.errors import nmae
 from mrrepro.networks.variants import NetworkSettings, build_network
@@ -19,7 +18,7 @@ from mrrepro.papers.deepspio.apply import estimate_concentration, read_estimator
 from mrrepro.papers.deepspio.own_images import Request, apply_to_files, read_pair
 from mrrepro.papers.deepspio.own_maps import simulate_to_files
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
-from mrrepro.papers.deepspio.shipped import Shipping, held_out_scores, ship, shipped_file
+from mrrepro.papers.deepspio.shipped import Shipping, held_out_scores, shipped_file
 from mrrepro.papers.deepspio.stages import TRAINING, TrainingSelection, predict, sample_stream
 from mrrepro.phantoms.brain_images import mni152_images
 from mrrepro.runs.artifacts import Artifact
@@ -28,7 +27,6 @@ from mrrepro.runs.settings import as_plain, from_plain
 from mrrepro.simulators.view_line import ViewLineSequence
 from mrrepro.simulators.view_line_stripes import find_stripes
 from mrrepro.training.checkpoints import save_network
-from mrrepro.training.reduced_precision import load_network_of_any_precision, save_reduced_network
 
 PIXEL = (50e-3 / 128, 50e-3 / 128)
 SEQUENCE = ViewLineSequence(size=128)
@@ -99,49 +97,6 @@ def test_held_out_scores_of_a_network_that_says_zero():
     assert scores["nmae"] == scores["nmae_magnitude"] == pytest.approx(1.0)
     assert scores["rounding_largest_change_of_nmae"] == 0.0
     assert scores["mean_ratio_median"] == 0.0
-
-
-def test_ship_refuses_a_folder_without_a_training(tmp_path):
-    with pytest.raises(ValueError, match=r"finished training, but .* holds no manifest\.json"):
-        ship(tmp_path / "n.safetensors", tmp_path, tmp_path / "artifacts")
-
-
-# --- reduced precision -----------------------------------------------------------------------------------------------
-
-
-class Small(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3))
-
-
-def test_reduced_precision_rounds_weights_and_keeps_statistics(tmp_path):
-    network = Small()
-    network.layers[1].running_mean.fill_(1 / 3)
-    save_reduced_network(tmp_path / "n.safetensors", network, {"a": 1}, {"b": 2})
-    saved = load_network_of_any_precision(tmp_path / "n.safetensors", lambda settings: Small())
-    assert (saved.settings, saved.receipt) == ({"a": 1}, {"b": 2})
-    weight, read = network.layers[0].weight, saved.network.layers[0].weight
-    assert read.dtype == torch.float32
-    assert 0 < (weight - read).abs().max() <= weight.abs().max() * 2**-11
-    assert torch.equal(saved.network.layers[0].bias, network.layers[0].bias)
-    assert torch.equal(saved.network.layers[1].running_mean, network.layers[1].running_mean)
-    assert not saved.network.training
-
-
-def test_networks_in_full_precision_are_read_too(tmp_path):
-    network = Small()
-    save_network(tmp_path / "n.safetensors", network, {}, {})
-    saved = load_network_of_any_precision(tmp_path / "n.safetensors", lambda settings: Small())
-    assert torch.equal(saved.network.layers[0].weight, network.layers[0].weight)
-
-
-def test_weights_too_large_for_float16_are_refused(tmp_path):
-    network = Small()
-    network.layers[0].weight.data[0] = 1e5
-    with pytest.raises(ValueError, match=r"layers\.0\.weight .* not finite in torch\.float16"):
-        save_reduced_network(tmp_path / "n.safetensors", network, {}, {})
-    assert not list(tmp_path.iterdir())
 
 
 # --- stripes and grids -----------------------------------------------------------------------------------------------
@@ -223,6 +178,7 @@ def test_round_trip_finds_the_concentration_in_the_body(tmp_path, estimator, siz
     assert report["grid"]["resampled_to_network"] == (size != 128)
     assert report == json.loads((tmp_path / "out.json").read_text())
     assert report["network"]["receipt"] == estimator.receipt
+    assert {role: each["file"] for role, each in report["inputs"].items()} == {"even": even.name, "odd": odd.name}
     assert "No medical device" in report["no_medical_device"]
     assert any("cannot be seen in the images" in warning for warning in report["warnings"])
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(

@@ -1,0 +1,30 @@
+"""What every report of an applied method holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from mrrepro.runs.outputs import applied_report, report_bytes, report_path
+
+
+def test_inputs_of_one_name_keep_a_checksum_each(tmp_path):
+    """Files that a scanner calls alike lie in folders of their own."""
+    inputs = {"t1": tmp_path / "t1" / "image.nii", "t2": tmp_path / "t2" / "image.nii", "mask": None}
+    for role in ("t1", "t2"):
+        inputs[role].parent.mkdir()
+        inputs[role].write_text(role)
+    report = applied_report("a map", inputs, {"map": tmp_path / "map.nii.gz"}, ["Look twice."])
+    assert report["inputs"] == {
+        role: {"file": "image.nii", "sha256": hashlib.sha256(role.encode()).hexdigest()} for role in ("t1", "t2")
+    }
+    assert (report["outputs"], report["warnings"]) == ({"map": "map.nii.gz"}, ["Look twice."])
+    assert "No medical device" in report["no_medical_device"]
+    assert json.loads(report_bytes(report)) == report
+
+
+@pytest.mark.parametrize("name", ["map.nii", "map.nii.gz"])
+def test_a_report_lies_beside_its_image(tmp_path, name):
+    assert report_path(tmp_path / name) == tmp_path / "map.json"
