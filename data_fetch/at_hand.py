@@ -59,10 +59,6 @@ class AtHand:
         words = f"{facts.name} ({facts.title}, {facts.page}): subject{whose} not at hand{size}; {how}."
         return " ".join([words, *self.refusals])
 
-    def paths(self, subject: str) -> dict[str, Path]:
-        """Return a subject's files by role."""
-        return {file.role: file.path for file in self.files if file.subject == subject}
-
 
 def at_hand(name: str, subjects: Sequence[str], store: Store | None = None) -> AtHand:
     """Look for subjects of a data set in mirror and cache, verify what is there, and download nothing.

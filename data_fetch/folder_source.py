@@ -53,7 +53,13 @@ class FolderSource:
             found = self._found(store)
         except NotAtHand:
             return []
-        return [kept_state(path, ours=False) for subject in found for path in self._files(subject, found).values()]
+        states = []
+        for subject in found:
+            try:
+                states += [kept_state(path, ours=False) for path in self._files(subject, found).values()]
+            except NotAtHand as failure:
+                states.append(FileState(subject, "refused", None, str(failure)))
+        return states
 
     def load(self, subject: str, store: Store) -> Loaded:
         """Return one subject."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -24,9 +25,11 @@ from papermill.exceptions import PapermillException
 
 from bookbuild.pairs import notebook_of
 from bookbuild.project import CHAPTERS, ROOT, notebook_sources
+from data_fetch.store import Store
 
 SCALES = ("smoke", "demo", "colab", "paper")
 DEFAULT_SCALE = "demo"
+_KINDS = (".py", ".csv", ".json", ".npz", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -55,27 +58,36 @@ class Execution:
         return self.output / source.parent.name / f"{source.stem}.ipynb"
 
     def key(self, source: Path) -> str:
-        """Hash all that a notebook's outputs follow from, other than what lies in the artifact folder."""
+        """Hash all that a notebook's outputs follow from, other than what lies in the artifact folder.
+
+        Of the fetcher's data sets names and sizes are enough, since what is read of them is verified.
+        """
         own = source.parent.name
         others = tuple(f"mrrepro/papers/{chapter}/" for chapter in CHAPTERS if own in CHAPTERS and chapter != own)
         digest = hashlib.sha256(f"{self.scale} {sys.version_info[:2]} {platform.machine()}".encode())
         files = [source, self.root / "requirements.lock"]
         for package in ("mrrepro", "data_fetch"):
             files += sorted(
-                path for path in (self.root / package).rglob("*") if path.suffix in (".py", ".csv", ".json")
+                path for path in (self.root / package).rglob("*") if path.suffix in _KINDS and path.is_file()
             )
         for path in files:
             name = path.relative_to(self.root).as_posix()
             if path.exists() and not name.startswith(others):
                 digest.update(f"\n{name}\n".encode() + path.read_bytes())
+        digest.update("\n".join(data_here(Store.from_environment())).encode())
         return digest.hexdigest()
 
-    def artifacts_now(self) -> dict[str, list[int]]:
-        """List the artifacts by path, size and time; what every run writes, and what is unfinished, is left out."""
-        listed = {}
+    def artifacts_now(self, source: Path) -> dict[str, list[int]]:
+        """List the artifacts that a notebook may have read, by path, size and time.
+
+        They are its chapter's results and prepared data; those of all chapters for a notebook that is about them all.
+        What every run writes, what sweeps keep, and what is unfinished, is left out.
+        """
+        own, listed = source.parent.name, {}
         for path in self.artifacts.rglob("*"):
             parts = path.relative_to(self.artifacts).parts
-            if path.is_file() and not any(_is_volatile(part) for part in parts):
+            others = own in CHAPTERS and own not in parts[:2]
+            if path.is_file() and not others and not any(_is_volatile(part) for part in parts):
                 listed["/".join(parts)] = [path.stat().st_size, path.stat().st_mtime_ns]
         return listed
 
@@ -85,7 +97,7 @@ class Execution:
         if not (stamp.exists() and self.target(source).exists()):
             return False
         stored = json.loads(stamp.read_text("utf8"))
-        now = self.artifacts_now()
+        now = self.artifacts_now(source)
         return stored["key"] == self.key(source) and all(now.get(k) == v for k, v in stored["artifacts"].items())
 
     def run(self, source: Path) -> float:
@@ -115,7 +127,7 @@ class Execution:
         executed.metadata["mrrepro"] = self._facts(executed, seconds)
         attempt.write_text(nbformat.writes(executed), "utf8")
         attempt.replace(target)
-        stamp = {"key": key, "artifacts": self.artifacts_now()}
+        stamp = {"key": key, "artifacts": self.artifacts_now(source)}
         target.with_suffix(".json").write_text(json.dumps(stamp), "utf8")
         return seconds
 
@@ -129,8 +141,15 @@ class Execution:
         }
 
 
+@functools.cache
+def data_here(store: Store) -> list[str]:
+    """List the files of the fetcher's data sets that are here, with their sizes."""
+    found = [path for folder in store.folders for path in folder.rglob("*") if path.is_file()]
+    return sorted(f"{path} {path.stat().st_size}" for path in found)
+
+
 def _is_volatile(name: str) -> bool:
-    return name in ("receipts", "executed", ".locks") or name.endswith((".lock", ".tmp", ".partial"))
+    return name in ("receipts", "executed", "sweeps", ".locks") or name.endswith((".lock", ".tmp", ".partial"))
 
 
 def device_name() -> str:

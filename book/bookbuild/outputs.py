@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import copy
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ import nbformat
 from nbformat import NotebookNode
 
 _IMAGE = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)")
-_PROVENANCE = re.compile(r"<th[^>]*>([^<]*)</th><td>([^<]*)</td>")
 _REFERENCE = re.compile(r"\[(Figure|Table)\]\(#((?:fig|tab)-[a-z0-9-]+)\)")
 _ORDER = ("notebook", "cell", "commit", "scale", "seed", "data", "device", "date")
 
@@ -82,8 +80,6 @@ def _split(
     here = {**facts, "cell": f"[{number} of {facts['cells']}](#{label})" if label else f"{number} of {facts['cells']}"}
     for output in cell.outputs:
         mark = output.get("metadata", {}).get("mrrepro")
-        if _is_provenance(output):
-            continue  # folded under each figure and table instead
         if mark is None:
             if cells[-1].cell_type != "code":
                 cells.append(_remainder(cell))
@@ -159,8 +155,6 @@ def _facts_of(notebook: NotebookNode, download: str) -> dict[str, str]:
             mark = output.get("metadata", {}).get("mrrepro", {})
             if mark.get("kind") == "receipt":
                 facts.update(mark["facts"])
-            elif _is_provenance(output):
-                facts.update({html.unescape(k): html.unescape(v) for k, v in _PROVENANCE.findall(_html_of(output))})
     facts["cells"] = str(sum(not _injected(cell) for cell in notebook.cells))
     return facts
 
@@ -168,15 +162,6 @@ def _facts_of(notebook: NotebookNode, download: str) -> dict[str, str]:
 def _injected(cell: NotebookNode) -> bool:
     """Say whether papermill put this cell in: the notebook that a reader opens has it not."""
     return "injected-parameters" in cell.metadata.get("tags", [])
-
-
-def _html_of(output: NotebookNode) -> str:
-    return str(output.get("data", {}).get("text/html", ""))
-
-
-def _is_provenance(output: NotebookNode) -> bool:
-    """Say whether an output is what ``Run.provenance`` of mrrepro.runs.notebook shows in Jupyter."""
-    return "class='mrrepro-provenance'" in _html_of(output)
 
 
 def _measured(notebook: NotebookNode) -> str:

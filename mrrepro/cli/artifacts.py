@@ -27,6 +27,7 @@ def list_(
     from mrrepro.runs.artifacts import ArtifactStore
 
     store = ArtifactStore(artifacts)
+    _require_chapter(chapter)
     items = [item for item in store.list() if chapter is None or item.stage.partition("/")[0] == chapter]
     if as_json:
         rows = [
@@ -71,8 +72,14 @@ def clean(
     conditions = partials or older_than is not None or chapter is not None
     if names and conditions:
         raise ValueError("Give names or conditions, not both.")
+    if not names and not conditions:
+        raise ValueError("Say what to clean: names, --partials, --older-than DAYS, --chapter, or several of these.")
+    _require_chapter(chapter)
     if names:
-        removed = [store.remove(name) for name in names]
+        there = {item.name for item in store.list()}
+        for name in (name for name in names if name not in there):
+            raise ValueError(f"{store.root} holds no artifact {name!r}; nothing was removed.")
+        removed = [store.remove(name) for name in dict.fromkeys(names)]
     else:
         removed = list(store.clean(partials=partials, older_than_days=older_than, chapter=chapter))
     for item in removed:
@@ -152,6 +159,14 @@ def import_(
     for name in new:
         typer.echo(name)
     typer.echo(f"{len(new)} artifacts taken over, {len(there)} were there already, in {store.root}")
+
+
+def _require_chapter(chapter: str | None) -> None:
+    from mrrepro.cli.papers import paper_keys
+    from mrrepro.runs.settings import require_known
+
+    if chapter is not None:
+        require_known("chapter", chapter, paper_keys())
 
 
 def _date(seconds: float) -> str:

@@ -63,10 +63,14 @@ def bench(
         large = chosen.startswith("cuda") if full is None else full
         if keep and not large:
             raise ValueError("--keep goes with the papers' sizes: add --full.")
+        if to is not None and not keep:
+            raise ValueError("--to goes with --keep.")
         _bench_floors(names or (), chosen, large, option or (), _keeper(chosen, to) if keep else None, as_json)
         return
     if option or full is not None or keep:
         raise ValueError("--option, --full and --keep go with --floors.")
+    if to is not None:
+        raise ValueError("--to goes with --keep.")
     rows = [_measured(benchmark, as_json, _bench_line) for benchmark in selected("BENCHMARKS", names or ())]
     _report(rows, as_json, "benchmark", "benchmarks")
 
@@ -167,7 +171,8 @@ def _bench_line(row: dict[str, Any]) -> str:
     if row["floor"] is not None:
         words += f"; floor {figure(row['floor'])} {row['unit']}"
     if row["goal"] is not None:
-        words += f"; goal {figure(row['goal'])}  {'ok' if row['ok'] else 'FELL SHORT'}"
+        verdict = {True: "ok", False: "FELL SHORT", None: f"not compared: {row['peer_name']} is not here"}[row["ok"]]
+        words += f"; goal {figure(row['goal'])}  {verdict}"
     return f"{words}  ({row['seconds']:.1f} s)"
 
 

@@ -8,10 +8,9 @@ import platform
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -19,16 +18,23 @@ import typer
 
 from mrrepro.cli.reporting import FELL_SHORT, one_line_errors, print_json, print_table, size_in_words
 
+_NEEDED = {
+    "jupytext": "reads the notebooks",
+    "papermill": "runs the notebooks",
+    "ipykernel": "runs the notebooks",
+    "matplotlib": "draws the figures",
+    "numba": "compiles the simulators",
+    "nilearn": "brings the brain images",
+    "nibabel": "reads and writes NIfTI",
+    "scikit-learn": "fits the models of radiomics",
+    "scikit-image": "finds surfaces, unwraps phases",
+    "pywavelets": "is the peer of the wavelet transform",
+}
+"""What the notebooks import, as pip calls it."""
+
 _OPTIONAL = {
-    "jupytext": "needed to run notebooks",
-    "papermill": "needed to run notebooks",
-    "ipykernel": "needed to run notebooks",
-    "matplotlib": "needed for the figures",
-    "numba": "needed for the fast simulators",
-    "nilearn": "brings the brain images of the notebooks",
-    "nibabel": "needed to read NIfTI volumes",
     "jsonschema": "validates the ledger's export",
-    "distributed": "needed for sweeps on several workers",
+    "distributed": "runs sweeps on several workers",
 }
 
 
@@ -67,8 +73,10 @@ def examine() -> Iterator[Finding]:
     yield from _torch()
     yield from _memory()
     yield from _folder()
-    yield from _packages()
-    yield _notebooks()
+    notebooks = _notebooks()
+    yield from _packages(_NEEDED, False if notebooks.ok else None)
+    yield from _packages(_OPTIONAL, None)
+    yield notebooks
 
 
 def _torch() -> Iterator[Finding]:
@@ -134,13 +142,13 @@ def _folder() -> Iterator[Finding]:
     yield Finding("disk", enough, f"{size_in_words(free)} free", advice)
 
 
-def _packages() -> Iterator[Finding]:
-    for name, purpose in _OPTIONAL.items():
-        if find_spec(name) is None:
-            yield Finding(name, None, "not installed", f"{purpose}: pip install {name}")
-        else:
-            with suppress(importlib.metadata.PackageNotFoundError):
-                yield Finding(name, True, importlib.metadata.version(name))
+def _packages(purposes: Mapping[str, str], missing: bool | None) -> Iterator[Finding]:
+    """Look for packages; ``missing`` is what one that is not there amounts to."""
+    for name, purpose in purposes.items():
+        try:
+            yield Finding(name, True, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, missing, "not installed", f"{purpose}: pip install {name}")
 
 
 def _notebooks() -> Finding:

@@ -27,6 +27,9 @@ def ledger(
 ) -> None:
     """List numbers and claims, ours beside the paper's, with verdict and reason."""
     if context.invoked_subcommand is not None:
+        given = {"--paper": paper, "--verdict": verdict, "--scale": scale, "--stale": stale, "--json": as_json}
+        for option in (name for name, value in given.items() if value):
+            raise ValueError(f"{option} before {context.invoked_subcommand} has no effect: give it behind, if at all.")
         return
     from mrrepro.runs.export import scorecard, select_rows
 

@@ -30,6 +30,8 @@ def recorded(
     from mrrepro.runs.settings import SCALES, require_known
 
     require_known("scale", scale, SCALES)
+    if folder is not None and not folder.is_dir():
+        raise ValueError(f"--from must be a folder of recorded files, but {folder} is none.")
     ledger = Ledger(chapter, to)
     records = records_of(ledger, scale, folder)
     for record in records:

@@ -74,7 +74,7 @@ def data(context: typer.Context) -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("data_fetch", "data_fetch.cli"):
             raise
-        fail("the data fetcher is not installed: it comes with a clone of the project (python -m data_fetch).")
+        fail("the data fetcher is not installed: install the project whole, or run python -m data_fetch in a clone.")
     fetcher.app(args=list(context.args), prog_name="mrrepro data")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
@@ -110,13 +111,14 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class ChapterPlan:
-    """The stages of a chapter at a scale whose time can be told, and those that can not."""
+    """The stages of a chapter at a scale, and with settings changed, whose time can be told, and those that can not."""
 
     chapter: str
     scale: str
     gpu: str
     stages: tuple[PlannedStage, ...]
     others: tuple[str, ...]
+    overrides: Mapping[str, str]
 
     @property
     def seconds(self) -> float:
@@ -173,7 +175,8 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
     told |= set(taken)
     names = [stage.name for stage in paper_stages(chapter)]
     ordered = sorted(planned, key=lambda stage: min((names.index(name) for name in stage.stages), default=0))
-    return ChapterPlan(chapter, scale, gpu.name, tuple(ordered), tuple(name for name in names if name not in told))
+    others = tuple(name for name in names if name not in told)
+    return ChapterPlan(chapter, scale, gpu.name, tuple(ordered), others, dict(overrides or {}))
 
 
 def _recorded_seconds(chapter: str, scale: str, gpu: Gpu) -> dict[str, float]:
@@ -218,7 +221,8 @@ def _training(
 
 def commands(plan: ChapterPlan) -> list[str]:
     """The commands of a plan, in order; each is given again while it ends with exit code 75."""
-    at = f"--scale {plan.scale} --minutes {COMMAND_MINUTES:g}"
+    given = "".join(f" -p {shlex.quote(f'{name}={value}')}" for name, value in plan.overrides.items())
+    at = f"--scale {plan.scale}{given} --minutes {COMMAND_MINUTES:g}"
     workers = {name: each.workers for each in plan.stages for name in each.stages}
     lines = [
         f"{f'MRREPRO_WORKERS={count} ' if count > 1 else ''}mrrepro run {plan.chapter} --stages {at} --only {name}"
@@ -239,7 +243,7 @@ def plan(
     """Say how long the stages of a chapter should take on a GPU, and with which commands."""
     from mrrepro.cli.run import split_parameters
 
-    found = plan_of(chapter, scale, split_parameters(parameter or ()))
+    found = plan_of(chapter, scale, split_parameters(parameter or (), {"scale": "--scale"}))
     if as_json:
         print_json({**asdict(found), "seconds": found.seconds, "commands": commands(found)})
         return

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mrrepro.cli.going_on import Minutes, joined, limited
-from mrrepro.cli.reporting import FELL_SHORT, one_line_errors
+from mrrepro.cli.reporting import FELL_SHORT, WORK_FAILED, one_line_errors
 
 
 @one_line_errors
@@ -41,24 +41,27 @@ def record(
     With ``-p training.samples=500000`` the files say what was set, and so do the numbers that are taken from them.
     """
     from mrrepro.cli.papers import paper_settings, paper_variants
-    from mrrepro.cli.run import split_parameters
+    from mrrepro.cli.run import OPTIONS, split_parameters
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.processes import count
     from mrrepro.runs.recorded import fresh_seeds, variant_named
     from mrrepro.runs.recorded import record as keep
 
     known = paper_variants(chapter)
+    if not known:
+        raise ValueError(f"{chapter} has no variants to record.")
     chosen = [variant_named(known, name) for name in variant] if variant else list(known)
     numbers = read_seeds(seeds)
     settings, store = paper_settings(chapter), ArtifactStore(artifacts)
-    given = split_parameters(parameter or (), "--seeds")
+    given = split_parameters(parameter or (), OPTIONS | {"seed": "--seeds"})
     if given and to is None:
         raise ValueError("-p needs --to: the files beside the recipe are of the variants as they stand.")
     chosen = [replace(each, overrides=_with(settings, scale, each.overrides, given)) for each in chosen]
     failed: list[str] = []
     with limited(minutes), joined() as first:
         fresh = {
-            each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale, folder=to) for each in chosen
+            each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale, folder=to, arrays=arrays)
+            for each in chosen
         }
         for each, seed in [(each, seed) for each in chosen for seed in numbers]:
             if seed in fresh[each.name] and not again:
@@ -69,7 +72,7 @@ def record(
                     chapter, each, seed, settings_type=settings, scale=scale, store=store, folder=to, arrays=arrays
                 )
                 _say(first, f"{each.name} seed {seed}: {path}")
-            except (ValueError, RuntimeError, FloatingPointError, OSError) as error:
+            except WORK_FAILED as error:
                 failed.append(f"{each.name} seed {seed}: {error}")
                 typer.echo(failed[-1], err=True)
                 if not first or count() > 1:

@@ -55,10 +55,12 @@ def rehearse(
     known = {work.id: work for work in getattr(module, "WORK", ())}
     for name in training or ():
         require_known("training", name, known)
+    if not known:
+        raise ValueError(f"{chapter} has no training of its own to rehearse.")
     things = {each.id: each for each in getattr(module, "ITEMS", ())}
     for name in item or ():
         require_known("item", name, things)
-    given, chosen = split_parameters(parameter or ()), require_device(device or default_device())
+    given, chosen = split_parameters(parameter or (), {"scale": "--scale"}), require_device(device or default_device())
     found = {
         name: _of_training(known[name], paper_settings(chapter), scale, given, steps, batch, chosen)
         for name in training or known

@@ -15,6 +15,9 @@ TRACEBACK_VARIABLE = "MRREPRO_TRACEBACK"
 
 FINE, FELL_SHORT, WRONG_USAGE = 0, 1, 2
 
+WORK_FAILED = (ValueError, RuntimeError, FloatingPointError, OSError)
+"""What a stage raises whose settings were fine: it diverged, did not converge, or found no room."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -30,7 +33,7 @@ def fail(message: str, code: int = WRONG_USAGE) -> NoReturn:
 
 
 def one_line_errors(command: F) -> F:
-    """Turn an error of input into one clear line and exit code 2, a damaged artifact into one and exit code 1."""
+    """Turn an error of input into one clear line and exit code 2, one of an artifact or a file into one and 1."""
 
     @wraps(command)
     def wrapped(*arguments: Any, **options: Any) -> Any:
@@ -38,10 +41,17 @@ def one_line_errors(command: F) -> F:
 
         try:
             return command(*arguments, **options)
-        except (ValueError, ArtifactError) as error:
+        except (ValueError, ArtifactError, FloatingPointError) as error:
             if tracebacks():
                 raise
-            fail(str(error), FELL_SHORT if isinstance(error, ArtifactError) else WRONG_USAGE)
+            fail(str(error), WRONG_USAGE if isinstance(error, ValueError) else FELL_SHORT)
+        except BrokenPipeError:  # who reads the output has gone
+            raise
+        except OSError as error:
+            if tracebacks():
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            fail(f"{where}{error.strerror or error}", FELL_SHORT)
         except KeyboardInterrupt:
             fail("interrupted; the next run goes on from here", 130)
 

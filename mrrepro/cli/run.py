@@ -10,9 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from mrrepro.cli.going_on import Minutes, joined, limited
-from mrrepro.cli.reporting import FELL_SHORT, fail, one_line_errors, tracebacks
+from mrrepro.cli.reporting import FELL_SHORT, WORK_FAILED, fail, one_line_errors, tracebacks
 
 _SET_BY_OPTIONS = ("scale", "seed", "artifacts", "overrides")
+
+OPTIONS = {"scale": "--scale", "seed": "--seed", "artifacts": "--artifacts"}
+"""Options that set what ``-p`` must not."""
 
 
 @one_line_errors
@@ -42,8 +45,11 @@ def run(
 ) -> None:
     """Run a chapter's notebooks, or one of them, with papermill; everything is checked before anything runs."""
     given = split_parameters(parameter or ())
+    require_seed(seed)
     if not stages and (only or minutes is not None):
         raise ValueError("--only and --minutes go with --stages: notebooks run as wholes.")
+    if stages and output is not None:
+        raise ValueError("--output is for executed notebooks; --stages writes its results to --artifacts.")
     if stages:
         with limited(minutes), joined() as first:
             _run_stages(target, scale, seed, given, artifacts, only or (), first)
@@ -51,9 +57,15 @@ def run(
         run_notebooks(target, scale, seed, given, artifacts, output)
 
 
-def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[str, str]:
-    """Read ``name=value`` items; the names that options set are refused."""
-    options = {"seed": seed_option, "overrides": "-p with a dotted name"}
+def require_seed(seed: int) -> None:
+    """Raise ``ValueError`` for a negative seed."""
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, but is {seed}.")
+
+
+def split_parameters(given: Sequence[str], options: Mapping[str, str] = OPTIONS) -> dict[str, str]:
+    """Read ``name=value`` items; names that the command's options set are refused, and those that it has no use for."""
+    instead = {"overrides": "use -p with a dotted name"} | {name: f"use {option}" for name, option in options.items()}
     found: dict[str, str] = {}
     for item in given:
         name, sign, value = item.partition("=")
@@ -61,7 +73,7 @@ def split_parameters(given: Sequence[str], seed_option: str = "--seed") -> dict[
         if not sign or not name:
             raise ValueError(f"-p must be NAME=VALUE, but is {item!r}.")
         if name in _SET_BY_OPTIONS:
-            raise ValueError(f"-p {name} is not possible: use {options.get(name, f'--{name}')}.")
+            raise ValueError(f"-p {name} is not possible: {instead.get(name, f'this command has no {name}')}.")
         if name in found:
             raise ValueError(f"-p {name} is given twice: {found[name]!r} and {value!r}.")
         found[name] = value
@@ -93,10 +105,12 @@ def _run_stages(
     overrides = {name: value for name, value in given.items() if name != "data"}
     data = resolve(chapter, given.get("data", SIMULATED), scale, store.root)
     settings: Any = configure(paper_settings(chapter), scale, data.settings(overrides))
+    if not known:
+        raise ValueError(f"{chapter} has no stages: its notebooks read other chapters' results.")
     for stage in [known[name] for name in only] or known.values():
         try:
             artifact = make(stage, settings, seed, store)
-        except ValueError as error:  # the settings were fine: it is the work that failed
+        except WORK_FAILED as error:  # the settings were fine
             if tracebacks():
                 raise
             fail(f"{stage.name}: {error}", FELL_SHORT)
@@ -110,6 +124,7 @@ def run_notebooks(
     """Execute a chapter's notebooks, or one, and return the receipts they wrote; a failure ends the command."""
     from mrrepro.cli.notebooks import NotebookFailed, environment, execute, find_notebooks, read_notebook
     from mrrepro.runs.artifacts import ArtifactStore
+    from mrrepro.runs.files import digest_of
     from mrrepro.runs.notebook import RECEIPTS_VARIABLE
     from mrrepro.runs.progress import PROGRESS_VARIABLE
 
@@ -120,22 +135,30 @@ def run_notebooks(
         document = read_notebook(notebook)
         planned.append((notebook, document, notebook_parameters(notebook, document, scale, seed, given, store.root)))
     receipts = folder / "receipts" if output is not None else store.root / "receipts"
-    own = receipts / target.strip("/").partition("/")[0]
-    before = {path: path.stat().st_mtime_ns for path in own.glob("*.json")}
+    mark = f"{scale}-seed{seed}" + (f"-{digest_of(dict(given))[:8]}" if given else "")
+
+    def written() -> dict[Path, int]:
+        own = receipts / target.strip("/").partition("/")[0]
+        return {
+            path: path.stat().st_mtime_ns
+            for end in (".json", "-*.json")
+            for path in own.glob(f"*-{scale}-seed{seed}{end}")
+        }
+
+    before = written()
     with environment(**{PROGRESS_VARIABLE: "0", RECEIPTS_VARIABLE: str(receipts)}):
         for notebook, document, parameters in planned:
             name = f"{notebook.chapter}/{notebook.name}"
             typer.echo(f"{name}  scale {scale}  seed {seed}", nl=False)
             try:
-                seconds = execute(
-                    notebook, document, parameters, folder / notebook.chapter / f"{notebook.name}.ipynb", True
-                )
+                executed = folder / notebook.chapter / f"{notebook.name}-{mark}.ipynb"
+                seconds = execute(notebook, document, parameters, executed, True)
             except NotebookFailed as error:
                 typer.echo("  failed")
                 fail(str(error), FELL_SHORT)
             typer.echo(f"  {seconds:.1f} s")
     typer.echo(f"Executed notebooks: {folder}; receipts: {receipts}")
-    return [path for path in sorted(own.glob("*.json")) if path.stat().st_mtime_ns != before.get(path)]
+    return [path for path, changed in sorted(written().items()) if changed != before.get(path)]
 
 
 def notebook_parameters(
@@ -150,8 +173,7 @@ def notebook_parameters(
     known = known_parameters(document)
     if not {"scale", "seed", "overrides"} <= set(known):
         raise ValueError(f"{notebook.path} has no cell tagged 'parameters' that sets scale, seed and overrides.")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, but is {seed}.")
+    require_seed(seed)
     settings_type = paper_settings(notebook.chapter)
     settings = [row.name for row in describe(settings_type)]
     own = [name for name in known if name not in _SET_BY_OPTIONS]

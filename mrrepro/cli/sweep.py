@@ -11,7 +11,7 @@ import typer
 
 from mrrepro.cli.record import read_seeds
 from mrrepro.cli.reporting import FELL_SHORT, fail, figure, one_line_errors, print_json, print_table
-from mrrepro.cli.run import notebook_parameters, split_parameters
+from mrrepro.cli.run import OPTIONS, notebook_parameters, split_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,7 @@ def sweep(
         from mrrepro.runs.ledger import Ledger
 
         Ledger(notebooks[0].chapter).entry(id)
-    given = split_parameters(parameter or (), "--seeds")
+    given = split_parameters(parameter or (), OPTIONS | {"seed": "--seeds"})
     points = plan(given, read_seeds(seeds) if seeds is not None else None, listed)
     root = ArtifactStore(artifacts).root
     folder = (output or root / "sweeps" / notebooks[0].chapter / notebooks[0].name).expanduser().resolve()

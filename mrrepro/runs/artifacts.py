@@ -11,15 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
 
-from mrrepro.runs.files import digest_of, read_arrays, read_json, read_tensors, seal_holds, sha256_of
-
-if TYPE_CHECKING:
-    import torch
+from mrrepro.runs.files import digest_of, read_arrays, read_json, seal_holds, sha256_of
 
 ROOT_VARIABLE = "MRREPRO_ARTIFACTS"
 MANIFEST = "manifest.json"
@@ -82,10 +79,6 @@ class Artifact:
     def arrays(self, name: str) -> dict[str, np.ndarray[Any, Any]]:
         """Read the named arrays of an ``.npz``."""
         return read_arrays(self.file(name))
-
-    def tensors(self, name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-        """Read the tensors and the metadata of a safetensors file."""
-        return read_tensors(self.file(name))
 
 
 @dataclass(frozen=True)

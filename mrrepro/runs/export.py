@@ -17,6 +17,7 @@ from mrrepro.runs.ledger import Ledger, LedgerRow
 from mrrepro.runs.machine import commit, now
 from mrrepro.runs.records import VERDICTS
 from mrrepro.runs.reported import LedgerError
+from mrrepro.runs.settings import SCALES, require_known
 
 EXPORT_SCHEMA = "mrrepro-ledger-export/1"
 _FLAT = ("value", "sd", "n_seeds", "n_cases", "basis", "commit", "code_digest", "device", "notebook", "seconds")
@@ -29,6 +30,8 @@ def select_rows(
     """Keep the rows of a verdict, the stale ones, those of a scale; what is not given selects nothing out."""
     if verdict is not None and verdict not in VERDICTS:
         raise ValueError(f"verdict must be one of {', '.join(VERDICTS)}, but is {verdict!r}.")
+    if scale is not None:
+        require_known("scale", scale, SCALES)
     return tuple(
         row
         for row in rows

@@ -10,13 +10,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import torch
 
 _UNFINISHED = ".unfinished-"
 
@@ -111,28 +108,6 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray[Any, Any]]:
         raise
     except (BadZipFile, zlib.error, OSError, EOFError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is no whole .npz file of arrays ({error}): make or copy it again.") from None
-
-
-def write_tensors(
-    path: Path | str, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write named tensors atomically as safetensors, with text metadata (the settings of the network, as JSON)."""
-    from safetensors.torch import save
-
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_file(path) as stream:
-        stream.write(save(held, metadata=dict(metadata or {})))
-
-
-def read_tensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Read the tensors of a safetensors file, on the CPU, and its metadata."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="pt", device="cpu") as archive:
-            return {name: archive.get_tensor(name) for name in archive.keys()}, dict(archive.metadata() or {})  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path} is no whole safetensors file ({error}).") from None
 
 
 def sha256_of(path: Path | str) -> str:

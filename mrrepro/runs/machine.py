@@ -59,7 +59,7 @@ def device_name(device: str) -> str:
     return f"{device} ({_processor()})"
 
 
-def thread_count(device: str = "cpu") -> int:
+def thread_count() -> int:
     """Number of threads that torch computes with; sums in another order differ in the last bits."""
     torch = sys.modules.get("torch")
     if torch is not None:

@@ -181,6 +181,8 @@ def resolve(
     require_known("scale", str(scale), SCALES)
     if not isinstance(data, str):
         raise ValueError(f"data must be text, a name or a folder, but is {data!r}.")
+    if not data.strip():
+        raise ValueError(f"data must be {SIMULATED!r}, the name of a data set or a folder, but is empty.")
     if data == SIMULATED:
         return RunData()
     chapter = known or chapter_data(paper) or ChapterData((), "")

@@ -20,7 +20,7 @@ import numpy as np
 from mrrepro.runs import processes
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.files import digest_of, read_arrays, read_json, write_text
+from mrrepro.runs.files import digest_of, read_arrays, read_json, sha256_of, write_text
 from mrrepro.runs.machine import commit
 from mrrepro.runs.settings import ScaledSettings, as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
@@ -100,17 +100,24 @@ def record(
         "stages": {a.stage: _origin(a, store) for a in artifacts},
         "numbers": {a.stage: numbers_of(a) for a in artifacts},
     }
-    if arrays:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for artifact in artifacts:
-            for name, about in artifact.manifest["files"].items():
-                if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:
-                    shutil.copyfile(
-                        artifact.file(name), path.with_name(_arrays_file(variant.name, seed, artifact.stage, name))
-                    )
     with store.lock(f"{paper}/recorded", f"{scale}-{variant.name}"):
+        if arrays:
+            run["arrays"] = _keep_arrays(artifacts, path, seed)
         _add_run(path, run, {"paper": paper, "variant": variant.name, "scale": scale}, variant)
     return path
+
+
+def _keep_arrays(artifacts: Sequence[Artifact], path: Path, seed: int) -> dict[str, str]:
+    """Copy small files of arrays beside a variant's file, and return their names with their SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = {}
+    for artifact in artifacts:
+        for name, about in artifact.manifest["files"].items():
+            if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:
+                target = path.with_name(_arrays_file(path.stem, seed, artifact.stage, name))
+                shutil.copyfile(artifact.file(name), target)
+                kept[target.name] = sha256_of(target)
+    return kept
 
 
 def _arrays_file(variant: str, seed: int, stage: str, name: str) -> str:
@@ -120,7 +127,7 @@ def _arrays_file(variant: str, seed: int, stage: str, name: str) -> str:
 def recorded_arrays(
     paper: str, scale: str, variant: str, stage: str, name: str, folder: Path | None = None
 ) -> dict[str, np.ndarray[Any, Any]] | None:
-    """Arrays that were kept of a stage in the lowest recorded seed of a variant; None where they were not.
+    """Arrays that were kept of a stage in the lowest seed whose code is today's; None where it kept none.
 
     Parameters
     ----------
@@ -128,22 +135,37 @@ def recorded_arrays(
         Its name, ``"<chapter>/<step>"``.
     name : str
         Of the file that the stage wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is not the one that was kept.
     """
-    runs = read_recorded(paper, scale, variant, folder)
-    if not runs:
+    fresh = [run for run in read_recorded(paper, scale, variant, folder) if not stale_reason(run)]
+    file = _arrays_file(variant, int(fresh[0]["seed"]), stage, name) if fresh else ""
+    if not fresh or file not in fresh[0].get("arrays", {}):
         return None
-    path = (folder or recorded_folder(paper, scale)) / _arrays_file(variant, int(runs[0]["seed"]), stage, name)
-    return read_arrays(path) if path.exists() else None
+    path = (folder or recorded_folder(paper, scale)) / file
+    if not path.exists() or sha256_of(path) != fresh[0]["arrays"][file]:
+        raise ValueError(f"{path} is not the file that was recorded: get it from the repository, or record again.")
+    return read_arrays(path)
 
 
 def _add_run(path: Path, run: dict[str, Any], identity: dict[str, Any], variant: Variant) -> None:
-    """Put one seed into a variant's file; seeds of the variant as it was with other overrides are dropped."""
+    """Put one seed into a variant's file; seeds of the variant as it was with other overrides are dropped.
+
+    Arrays of runs that are dropped or replaced go with them.
+    """
     document = read_json(path) if path.exists() else {}
     same = document.get("overrides") == dict(variant.overrides)
     runs = {int(old["seed"]): old for old in document.get("runs", [])} if same else {}
     runs[int(run["seed"])] = run
     head = {"format": FORMAT, **identity, "meaning": variant.meaning, "overrides": dict(variant.overrides)}
     write_text(path, as_short_json(head | {"runs": [runs[number] for number in sorted(runs)]}))
+    named = {name for each in runs.values() for name in each.get("arrays", {})}
+    for left in path.parent.glob(f"{path.stem}-seed*.npz"):
+        if left.name not in named:
+            left.unlink()
 
 
 def _origin(artifact: Artifact, store: ArtifactStore) -> dict[str, Any]:
@@ -203,9 +225,17 @@ def recorded_overrides(paper: str, scale: str, variant: str, folder: Path | None
 
 
 def fresh_seeds(
-    paper: str, variant: Variant, *, settings_type: type[ScaledSettings], scale: str, folder: Path | None = None
+    paper: str,
+    variant: Variant,
+    *,
+    settings_type: type[ScaledSettings],
+    scale: str,
+    folder: Path | None = None,
+    arrays: bool = False,
 ) -> set[int]:
     """Seeds of a variant that are recorded with its settings of today and with today's code.
+
+    With ``arrays`` only those whose arrays were kept too.
 
     Raises
     ------
@@ -217,7 +247,11 @@ def fresh_seeds(
     if not path.exists() or read_json(path)["overrides"] != dict(variant.overrides):
         return set()
     runs = read_recorded(paper, scale, variant.name, folder)
-    return {int(run["seed"]) for run in runs if run.get("settings", today) == today and not stale_reason(run)}
+    return {
+        int(run["seed"])
+        for run in runs
+        if run.get("settings", today) == today and not stale_reason(run) and ("arrays" in run or not arrays)
+    }
 
 
 def _digest(settings: object) -> str:

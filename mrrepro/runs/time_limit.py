@@ -7,6 +7,7 @@ done since the last file.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -48,15 +49,15 @@ def time_limit(minutes: float | None) -> Iterator[None]:
     Raises
     ------
     ValueError
-        If ``minutes`` is not above 0, or the system has no timers (Windows), or this is not the main thread.
+        If ``minutes`` is not above 0 and finite, or the system has no timers (Windows), or this is not the main thread.
     TimeUp
         When the time is over. A call into compiled code that is under way is waited for.
     """
     if minutes is None:
         yield
         return
-    if not minutes > 0:
-        raise ValueError(f"minutes must be above 0, but is {minutes!r}.")
+    if not 0 < minutes < math.inf:
+        raise ValueError(f"minutes must be above 0 and finite, but is {minutes!r}.")
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         raise ValueError("minutes needs a system with timers (Linux, macOS) and the main thread: leave it out here.")
     seconds = 60.0 * minutes

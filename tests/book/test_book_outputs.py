@@ -85,12 +85,3 @@ def test_a_notebook_without_marks_is_left_as_it_is() -> None:
     made = page(stream("only text"))
     assert [cell.cell_type for cell in made.notebook.cells] == ["markdown", "code"]
     assert made.images == {}
-
-
-def test_the_provenance_of_a_run_is_folded_under_the_figure_and_not_shown_twice() -> None:
-    rows = "<tr><th style='text-align:left'>seed</th><td>9</td></tr><tr><th>data</th><td>a &amp; b</td></tr>"
-    shown = f"<details class='mrrepro-provenance'><summary>Provenance</summary><table>{rows}</table></details>"
-    made = page(output("figure", "fig-a"), nbformat.v4.new_output("display_data", data={"text/html": shown}))
-    assert [cell.cell_type for cell in made.notebook.cells] == ["markdown", "markdown", "code", "markdown"]
-    text = made.notebook.cells[3].source
-    assert "- **seed**: 9\n- **data**: a & b\n" in text

@@ -13,6 +13,7 @@ from textwrap import dedent
 import pytest
 
 import mrrepro.papers
+from mrrepro.cli.checks import _bench_line
 from mrrepro.cli.main import entry
 
 CHECKOUT = Path(__file__).parents[2]
@@ -206,7 +207,18 @@ def test_bench_shows_peer_ratio_and_floor(paper, mrrepro_command):
         (["ledger", "--paper", "fakee"], "Unknown paper 'fakee'. Did you mean 'fake'?"),
         (["ledger", "--verdict", "good"], "verdict must be one of reproduced,"),
         (["ledger", "check", "no.json"], "no.json is no file"),
-        (["artifacts", "clean"], "Say what to clean"),
+        (["artifacts", "clean"], "Say what to clean: names, --partials, --older-than DAYS"),
+        (["artifacts", "list", "--chapter", "fakee"], "Unknown chapter 'fakee'"),
+        (["ledger", "--scale", "huge"], "Unknown scale 'huge'"),
+        (["ledger", "--paper", "fake", "fresh"], "--paper before fresh has no effect"),
+        (["ledger", "recorded", "fake", "--from", "nowhere"], "--from must be a folder of recorded files"),
+        (["run", "fake", "--stages", "--output", "x"], "--output is for executed notebooks"),
+        (["run", "fake", "--stages", "--minutes", "inf"], "minutes must be above 0 and finite"),
+        (["bench", "--to", "x"], "--to goes with --keep"),
+        (["rehearse", "teaching"], "teaching has no training of its own"),
+        (["record", "teaching"], "teaching has no variants to record"),
+        (["run", "teaching", "--stages"], "teaching has no stages"),
+        (["plan", "condnet", "-p", "seed=3"], "this command has no seed"),
         (["artifacts", "clean", "fake/total/0000000000000000"], "holds no artifact"),
     ],
 )
@@ -264,7 +276,8 @@ def test_notebook_runs_from_parameters_to_receipt_ledger_and_bands(paper, mrrepr
     options = ("--scale", "smoke", "--output", output)
     code, out, err = mrrepro_command("run", "fake/1", *options, "--seed", "1", "-p", "sum.terms=2", "-p", "offset=0.5")
     assert code == 0, err
-    assert (output / "fake" / "01_total.ipynb").is_file()
+    (executed,) = (output / "fake").glob("*.ipynb")
+    assert executed.name.startswith("01_total-smoke-seed1-")  # another seed's or parameter's stays beside it
     (receipt,) = (output / "receipts" / "fake").glob("*.json")
     document = json.loads(receipt.read_text())
     assert document["parameters"] == {
@@ -371,3 +384,27 @@ def test_data_is_the_fetcher_or_says_that_it_is_missing(mrrepro_command, monkeyp
     assert (code, out.strip()) == (0, "mrrepro data ['get', 'ixi', '--to', 'x', '--help']")
     for name in ("data_fetch", "data_fetch.cli"):
         sys.modules.pop(name, None)
+
+
+def test_a_folder_that_is_a_file_is_one_line_too(paper, mrrepro_command, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, err = mrrepro_command("run", "fake/1", "--scale", "smoke", "--output", tmp_path / "file")
+    assert (code, err.count("\n")) == (1, 1)
+    assert str(tmp_path / "file") in err
+
+
+def test_names_to_clean_are_all_known_before_one_is_removed(paper, mrrepro_command):
+    assert mrrepro_command("run", "fake", "--stages", "--scale", "smoke")[0] == 0
+    listed = json.loads(mrrepro_command("artifacts", "list", "--json")[1])
+    code, _, err = mrrepro_command("artifacts", "clean", listed[0]["name"], "fake/total/0000000000000000")
+    assert code == 2
+    assert "nothing was removed" in err
+    assert json.loads(mrrepro_command("artifacts", "list", "--json")[1]) == listed
+
+
+def test_what_no_peer_was_there_for_is_not_called_short():
+    row = {"ours": 1.0, "peer": None, "ratio": None, "floor": None, "goal": 20.0, "unit": "s", "seconds": 1.0}
+    line = _bench_line({**row, "peer_name": "MONAI", "ok": None})
+    assert "not compared: MONAI is not here" in line
+    assert "FELL SHORT" not in line
+    assert "FELL SHORT" in _bench_line({**row, "peer_name": "MONAI", "peer": 2.0, "ratio": 2.0, "ok": False})

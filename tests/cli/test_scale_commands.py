@@ -191,6 +191,12 @@ def test_a_plan_follows_from_costs_and_assumptions():
     assert len(commands(plan)) == len(set(commands(plan))) == 7
 
 
+def test_the_commands_of_a_plan_carry_its_settings():
+    plan = plan_of("deepspio", "paper", {"training.samples": "500000"})
+    assert all("-p training.samples=500000" in line for line in commands(plan))
+    assert all("-p" not in line for line in commands(plan_of("deepspio", "paper")))
+
+
 def test_what_a_processor_makes_is_planned_over_the_cores_beside_the_gpu():
     plan = plan_of("contrast_t1", "paper")
     (cohort,) = [stage for stage in plan.stages if stage.stages == ("contrast_t1/cohort",)]

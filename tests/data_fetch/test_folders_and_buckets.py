@@ -47,6 +47,10 @@ def test_the_same_number_means_two_things_in_brats(store) -> None:
     assert [int(region(second).sum()) for region in (whole_tumour, tumour_core, enhancing_tumour)] == [4, 3, 2]
     assert len(brats.SOURCE.get([], store)) == 10
     assert {state.state for state in brats.SOURCE.states(store)} == {"fine"}
+    next(old.iterdir()).unlink()
+    found = brats.SOURCE.states(store)
+    assert [(state.local, state.state) for state in found if state.state != "fine"] == [("BraTS2021_00002", "refused")]
+    assert len([state for state in found if state.state == "fine"]) == 5  # the other subject is told all the same
 
 
 def test_a_label_of_the_other_convention_is_refused(store) -> None:

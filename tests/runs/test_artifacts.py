@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -150,20 +149,6 @@ def test_arrays_round_trip_and_objects_are_refused(tmp_path):
     with pytest.raises(ValueError, match="names must be an array"):
         write_arrays(tmp_path / "b.npz", names=np.array([{}]))
     assert not Path(tmp_path / "b.npz").exists()
-
-
-def test_tensors_round_trip_with_metadata(tmp_path):
-    torch = pytest.importorskip("torch")
-    from mrrepro.runs.files import read_tensors, write_tensors
-
-    write_tensors(tmp_path / "w.safetensors", {"w": torch.eye(3)[:, :2]}, {"settings": json.dumps({"width": 8})})
-    tensors, metadata = read_tensors(tmp_path / "w.safetensors")
-    assert torch.equal(tensors["w"], torch.eye(3)[:, :2])
-    assert json.loads(metadata["settings"]) == {"width": 8}
-    path = tmp_path / "w.safetensors"
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(ValueError, match="no whole safetensors file"):
-        read_tensors(path)
 
 
 def test_seal_shows_an_alteration():

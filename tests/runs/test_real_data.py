@@ -161,6 +161,8 @@ def test_unknown_names_and_absent_data_are_said_before_anything_runs(mirror, tmp
         ValueError, match=r"Unknown data 'nonsense'\. Known: pictures, simulated\. A folder is taken too"
     ):
         resolve("fake", "nonsense", "smoke", tmp_path, pictures())
+    with pytest.raises(ValueError, match="the name of a data set or a folder, but is empty"):
+        resolve("fake", "  ", "smoke", tmp_path, pictures())
     with pytest.raises(ValueError, match="data must be text"):
         resolve("fake", 3, "smoke", tmp_path, pictures())  # type: ignore[arg-type]
     monkeypatch.setattr(real_data, "look_for", lambda name, subjects: Found((), complete=False))

@@ -217,3 +217,35 @@ def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_
     kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
     assert all(np.array_equal(kept[key], expected[key]) for key in expected)
     assert keep(0, arrays=False) is None  # seed 0 is the lowest now
+
+
+def test_arrays_go_with_the_run_that_kept_them(package, store, tmp_path):
+    """Recorded again without arrays, or with other overrides, no array of before is read or left behind."""
+    package.write("arrays", ARRAYS)
+    settings, folder = package.module("recipe").SETTINGS, tmp_path / "r"
+    stage = Stage("fake/arrays", package.module("arrays").write, lambda settings: settings.counting)
+    plain = Variant("arrays", {}, "arrays", (stage,))
+    name = next(each for each in make(stage, settings.at_scale("smoke"), 0, store).manifest["files"] if "npz" in each)
+
+    def keep(variant, seed, arrays):
+        record("fake", variant, seed, settings_type=settings, scale="smoke", store=store, folder=folder, arrays=arrays)
+        return sorted(path.name for path in folder.glob("*.npz"))
+
+    def fresh(**more):
+        return fresh_seeds("fake", plain, settings_type=settings, scale="smoke", folder=folder, **more)
+
+    def read():
+        return recorded_arrays("fake", "smoke", "arrays", "fake/arrays", name, folder)
+
+    both = [f"arrays-seed{seed}-arrays-{name}" for seed in (0, 1)]
+    assert keep(plain, 0, arrays=True) == both[:1]
+    assert keep(plain, 1, arrays=True) == both
+    assert keep(plain, 1, arrays=False) == both[:1]
+    assert (fresh(), fresh(arrays=True)) == ({0, 1}, {0})
+    assert read() is not None
+    (folder / both[0]).write_bytes(b"another")
+    with pytest.raises(ValueError, match="not the file that was recorded"):
+        read()
+    changed = Variant("arrays", {"counting.steps": 5}, "arrays", (stage,))
+    assert keep(changed, 1, arrays=False) == []
+    assert read() is None

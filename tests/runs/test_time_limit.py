@@ -57,5 +57,5 @@ def test_no_limit_and_what_cannot_be_one():
         pass
     with time_limit(60.0):  # ended in time: the timer is gone
         pass
-    with pytest.raises(ValueError, match="minutes must be above 0, but is -1"), time_limit(-1.0):
+    with pytest.raises(ValueError, match="minutes must be above 0 and finite, but is -1"), time_limit(-1.0):
         pass
