@@ -180,8 +180,10 @@ def simulate_view_lines(excitation: Excitation, sequence: ViewLineSequence) -> F
     field, density = excitation.field, excitation.spin_density
     for name, array in (("field", field), ("spin_density", density)):
         require_shape(f"the last two axes of {name}", array[(0,) * (array.ndim - 2)], (size, size))
-        require_finite(name, array)
-    if bool((density < 0).any()):
+    valid = torch.isfinite(field).all() & torch.isfinite(density).all() & (density >= 0).all()
+    if not bool(valid):  # a GPU is waited for once
+        require_finite("field", field)
+        require_finite("spin_density", density)
         raise ValueError(f"spin_density must not be negative, but its lowest value is {float(density.min()):g}.")
     batch = field.shape[:-2]
     rows = math.prod(batch) * size

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mrrepro.phantoms.shapes import Body, Sphere, concentration_volume
-from mrrepro.simulators.spio_samples import BodyDistribution, IronOxide, SampleStream, SpioSimulator
+from mrrepro.phantoms.shapes import Body, Metaballs, Sphere, Torus, concentration_volume
+from mrrepro.simulators.body_projection import ROW_WORDS, packed_bodies
+from mrrepro.simulators.spio_samples import BodyDistribution, IronOxide, SampleStream, SpioSimulator, oriented_images
 from mrrepro.simulators.view_line import ViewLineSequence
 
 SEQUENCE = ViewLineSequence(size=64)
@@ -41,6 +42,55 @@ def test_a_sample_does_not_depend_on_the_batch_it_is_in():
     assert torch.equal(together.images[3], alone.images[0])
     assert torch.equal(together.concentration[3], alone.concentration[0])
     assert not torch.equal(together.images[3], stream(seed=1).batch(3, 1).images[0])
+
+
+def test_a_sample_is_drawn_in_a_fixed_order_and_its_image_turned_then_mirrored():
+    images = torch.rand(5, 64, 64, generator=torch.Generator().manual_seed(2))
+    batch = stream(4, images).batch(7, 24)
+    seen = set()
+    for number, index in enumerate(range(7, 31)):
+        generator = np.random.default_rng([4, index])
+        bodies = BODIES.draw(generator)
+        image, quarters, mirrored = (int(generator.integers(n)) for n in (5, 4, 2))
+        density = torch.rot90(images[image], quarters)
+        density = density.flip(0) if mirrored else density
+        expected = simulator().simulate([bodies], density[None])
+        assert torch.equal(batch.images[number], expected.images[0])
+        assert torch.equal(batch.concentration[number], expected.concentration[0])
+        seen.add((quarters, mirrored))
+    assert len(seen) == 8
+
+
+def test_images_are_gathered_in_eight_orientations():
+    corner = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]])
+    # A quarter turns (x, z) = (0, 1) to (0, 0); the mirror changes the rows.
+    expected = [[2.0, 4.0, 1.0, 3.0], [1.0, 3.0, 2.0, 4.0], [6.0, 8.0, 5.0, 7.0], [5.0, 6.0, 7.0, 8.0]]
+    found = oriented_images(corner, torch.tensor([0, 0, 1, 1]), torch.tensor([2, 3, 2, 0]))
+    assert found.flatten(1).tolist() == expected
+    every = oriented_images(corner, torch.zeros(8, dtype=torch.int64), torch.arange(8))
+    assert len({tuple(image) for image in every.flatten(1).tolist()}) == 8
+
+
+def test_bodies_are_packed_as_documented():
+    torus = Body(Torus((1e-3, 0.0, -2e-3), 2e-3, 3e-3), 4.0)
+    balls = Body(Metaballs(((0.0, 0.0, 0.0), (0.0, 1e-3, 2e-3)), 0.04), 7.0)
+    words = packed_bodies([(balls,), (), (torus, balls)], 64, 32, 1e-3)
+    reals = words.view(np.float32)
+    rows = [4 + ROW_WORDS * number for number in range(3)]
+    assert words[:4].tolist() == [rows[0], rows[1], rows[1], rows[2] + ROW_WORDS]
+    # Voxel 32 stands at 0: the torus reaches -4 to 6 mm, -5 to 5 mm, -4 to 0 mm, and its edge half a voxel further.
+    box = words[rows[1] : rows[1] + 6].tolist()
+    assert all(low in (27 + a, 28 + a) for low, a in zip(box[::2], (0, -1, 0), strict=True))
+    assert all(high in (39 + a, 40 + a) for high, a in zip(box[1::2], (0, -1, -6), strict=True))
+    point, count = words[rows[1] + 6 : rows[1] + 8]
+    assert count == 0
+    np.testing.assert_allclose(reals[point : point + 3], torus.shape.centre, rtol=1e-6)
+    np.testing.assert_allclose(reals[rows[1] + 8 : rows[1] + 11], [4.0, 2e-3, 3e-3], rtol=1e-6)
+    point, count = words[rows[2] + 6 : rows[2] + 8]
+    assert (count, point + 6) == (2, len(words))
+    np.testing.assert_allclose(reals[point:].reshape(2, 3), balls.shape.centres, rtol=1e-6)
+    np.testing.assert_allclose(reals[rows[2] + 8 : rows[2] + 11], [7.0, 2.5e-3, 0.0], rtol=1e-6)
+    assert packed_bodies([(torus, Body(Sphere((0.0, 0.0, 0.0), 1e-3), 1.0))], 64, 32, 1e-3) is None
 
 
 def test_samples_hold_what_section_3_2_says():

@@ -125,6 +125,7 @@ def test_bad_sequences_are_refused(change, message):
     [
         (torch.zeros(64, 64), torch.ones(128, 128), "shape"),
         (torch.full((128, 128), math.inf), torch.ones(128, 128), "finite"),
+        (torch.zeros(128, 128), torch.full((128, 128), math.nan), "spin_density must be finite"),
         (torch.zeros(128, 128), -torch.ones(128, 128), "negative"),
     ],
 )
