@@ -183,4 +183,5 @@ def _at_least_float32(array: Tensor) -> Tensor:
 @lru_cache(maxsize=32)
 def _filter_bank(wavelet: OrthogonalWavelet, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 taps"]:
     """Low-pass and high-pass filters as rows, in the order in which a correlation needs them."""
-    return torch.tensor([wavelet.scaling_filter, wavelet.wavelet_filter], dtype=dtype, device=device)
+    with torch.inference_mode(False):  # a training may use them next
+        return torch.tensor([wavelet.scaling_filter, wavelet.wavelet_filter], dtype=dtype, device=device)
