@@ -15,6 +15,7 @@ import torch
 
 from mrrepro.phantoms.shapes import Body, Metaballs, Sphere, Torus
 from mrrepro.simulators import spio_samples
+from mrrepro.simulators.body_projection import ROW_WORDS
 from mrrepro.simulators.spio_samples import BodyDistribution, IronOxide, SampleStream, SpioSimulator
 from mrrepro.simulators.view_line import ViewLineSequence
 
@@ -114,6 +115,24 @@ def test_other_shapes_go_one_by_one_and_bodies_that_leave_the_grid_are_refused(m
         assert torch.equal(found, torch.stack(expected))
     with pytest.raises(ValueError, match="along x, but the grid holds"):
         simulator.project_batch([(Body(Torus((24e-3, 0.0, 0.0), 1e-3, 2e-3), 1.0),)])
+
+
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter builds nothing: runs by the test above without it")
+@pytest.mark.parametrize("capability", [75, 80, 90])  # T4, A100, H100
+def test_builds_without_a_device(capability) -> None:
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+    from triton.compiler import compile as compile_kernel
+
+    from mrrepro.simulators.body_projection_triton import _project_kernel
+
+    kinds = dict.fromkeys(_project_kernel.arg_names, "i32")
+    kinds |= {"out": "*fp32", "words": "*i32", "reals": "*fp32", "weights": "*fp32", "voxel": "fp32"}
+    kinds |= {"inverse_voxel": "fp32"}
+    constants = {"ROW": ROW_WORDS, "COLUMNS": 16, "TILE_X": 8, "TILE_Z": 32}
+    source = ASTSource(_project_kernel, kinds | dict.fromkeys(constants, "constexpr"), constants)
+    built = compile_kernel(source, target=GPUTarget("cuda", capability, 32))
+    assert f".target sm_{capability}" in built.asm["ptx"]
 
 
 @pytest.mark.skipif(not CUDA, reason="there is no CUDA device to build the kernel for")
