@@ -63,11 +63,11 @@ class SelectivePulse:
 
 
 def rotate(
-    magnetisation: Float[np.ndarray, 3 * spins],
+    magnetisation: Float[np.ndarray, 3 * spins],  # noqa: F821
     b1: complex,
     offset: Float[np.ndarray, "*spins"],
     duration: float,
-) -> Float[np.ndarray, 3 * spins]:
+) -> Float[np.ndarray, 3 * spins]:  # noqa: F821
     """Turn (M_x, M_y, M_z) about the effective field (Re b1, Im b1, offset) [T] for ``duration`` [s].
 
     dM/dt = gamma M x B: a positive offset turns M_x towards -M_y.
@@ -91,10 +91,10 @@ def rotate(
 
 def play_pulse(
     pulse: SelectivePulse,
-    magnetisation: Float[np.ndarray, 3 * spins],
+    magnetisation: Float[np.ndarray, 3 * spins],  # noqa: F821
     offset: Float[np.ndarray, "*spins"],
     phase: float = 0.0,
-) -> Float[np.ndarray, 3 * spins]:
+) -> Float[np.ndarray, 3 * spins]:  # noqa: F821
     """Magnetisation after the pulse, at spins whose field differs from B_0 by ``offset`` [T] while it plays."""
     step = pulse.duration / pulse.samples
     for value in pulse.amplitude():

@@ -32,7 +32,10 @@ KERNEL_TOLERANCE = 1e-4
 
 
 def cuboid_demagnetising_factor(
-    x: Float[np.ndarray, x], y: Float[np.ndarray, y], z: Float[np.ndarray, z], voxel: float
+    x: Float[np.ndarray, x],  # noqa: F821
+    y: Float[np.ndarray, y],  # noqa: F821
+    z: Float[np.ndarray, z],  # noqa: F821
+    voxel: float,
 ) -> Float[np.ndarray, "x y z"]:
     """Demagnetising factor N_zz of a cube at evenly spaced points around it.
 
@@ -53,7 +56,7 @@ def cuboid_demagnetising_factor(
         N_zz, 1/3 at the centre; its trace with the two other axes is 1 inside and 0 outside.
     """
 
-    def edges(values: Float[np.ndarray, n]) -> Float[np.ndarray, m]:
+    def edges(values: Float[np.ndarray, n]) -> Float[np.ndarray, m]:  # noqa: F821
         return np.append(values - voxel / 2, values[-1] + voxel / 2)
 
     corner_x, corner_y, corner_z = np.meshgrid(edges(x), edges(y), edges(z), indexing="ij", sparse=True)

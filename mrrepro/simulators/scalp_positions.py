@@ -200,6 +200,6 @@ def _fraction_of(curve: Float64[np.ndarray, "points 3"], point: Float[np.ndarray
     return float(length[np.argmin(np.linalg.norm(curve - point, axis=1))] / length[-1])
 
 
-def _lengths(curve: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, points]:
+def _lengths(curve: Float64[np.ndarray, "points 3"]) -> Float64[np.ndarray, points]:  # noqa: F821
     """Arc length from the start."""
     return np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])

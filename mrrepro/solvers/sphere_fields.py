@@ -122,7 +122,7 @@ class SurfaceElectrode:
         vector = np.asarray(self.direction, dtype=np.float64)
         return vector / np.linalg.norm(vector)
 
-    def current_density_series(self, radius: float, degrees: int) -> Float64[np.ndarray, degrees]:
+    def current_density_series(self, radius: float, degrees: int) -> Float64[np.ndarray, degrees]:  # noqa: F821
         """Legendre coefficients j_l, l = 0 .. degrees - 1, of the current density that enters a sphere [A/m^2]."""
         l = np.arange(degrees)  # noqa: E741
         if self.half_angle == 0.0:
@@ -185,7 +185,7 @@ def layered_sphere_potential(
     conductivities: Sequence[float],
     electrodes: Sequence[SurfaceElectrode],
     degrees: int = 200,
-) -> Float64[np.ndarray, points]:
+) -> Float64[np.ndarray, points]:  # noqa: F821
     """Potential [V] of `layered_sphere_field`, zero at the centre; same parameters."""
     _check_layers(radii, conductivities, electrodes)
     a, b = _layer_coefficients(radii, conductivities, degrees)
@@ -299,7 +299,7 @@ def eccentric_sphere_field(
 
 
 def zonal_gradient(
-    points: Points, axis: Float64[np.ndarray, 3], radius: float, coefficients: Float64[np.ndarray, degrees],
+    points: Points, axis: Float64[np.ndarray, 3], radius: float, coefficients: Float64[np.ndarray, degrees],  # noqa: F821
     *, outward: bool,
 ) -> Points:  # fmt: skip
     """Gradient of sum_l c_l (r/R)^l P_l(axis . r^), or with ``outward`` of sum_l c_l (R/r)^(l+1) P_l."""
@@ -319,7 +319,8 @@ def zonal_gradient(
 
 
 def _legendre(
-    x: Float64[np.ndarray, points], degrees: int
+    x: Float64[np.ndarray, points],  # noqa: F821
+    degrees: int,
 ) -> tuple[Float64[np.ndarray, "degrees points"], Float64[np.ndarray, "degrees points"]]:
     """P_l(x) and P_l'(x) for l = 0 .. degrees - 1, by recurrences without division by 1 - x^2."""
     value, slope = np.zeros((degrees, len(x))), np.zeros((degrees, len(x)))

@@ -32,6 +32,7 @@ from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.files import digest_of
 from mrrepro.runs.settings import from_plain
 from mrrepro.runs.stages import make
+from mrrepro.training.network_files import origin_of
 from mrrepro.training.reduced_precision import rounded_copy, save_reduced_network
 
 HELD_OUT_SAMPLES = 200
