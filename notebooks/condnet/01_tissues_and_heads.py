@@ -31,7 +31,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # **What you will be able to do.** Compute the conductivity of any tissue at any frequency and tell which values of
 # Table I are Gabriel's; build heads with exact labels; make the images that a scanner would show of them.
 #
-# **Success** is a table value that Gabriel's four terms give to half of its last digit that carries a figure.
+# **Success** is a table value that Gabriel's four terms give to within 0.005 S/m, half of the second decimal; the
+# third is a zero in every value.
 #
 # **Time.** Seconds at `smoke`; about a minute at `demo`, which makes the heads of the whole chapter.
 #

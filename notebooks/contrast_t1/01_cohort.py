@@ -220,8 +220,9 @@ show_table(
 # ## The score that the background makes
 #
 # The thesis' mean absolute errors over the image and over the brain have one ratio for all losses, which is the
-# brain's share of the crop: outputs were masked before they were scored. And structural similarity depends on what
-# intensities are taken to be. One pair of images, three conventions:
+# brain's share of the crop: outputs were masked before they were scored. And structural similarity (SSIM), whose
+# formula stands on the [page on losses](03_losses.ipynb), depends on what intensities are taken to be, and on the range
+# $L$ that its constants assume them to have. One pair of images, three conventions:
 
 # %%
 true, copied = images[:1, 3:4], images[:1, :1]

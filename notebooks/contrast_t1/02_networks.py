@@ -99,12 +99,14 @@ show_table(
 # networks whose weights are all positive, so that nothing cancels.
 
 # %%
-thin, side = UnetSize(1, here.depth), 10 * 2**here.depth  # the number of filters does not matter
-fields = [receptive_field(MODELS[number](thin), (side, side, side), 3)[0] for number in range(5)]
-mm = run.settings.cohort.voxel_mm
+thin, step = UnetSize(1, here.depth), 2**here.depth  # the number of filters does not matter
+probe = (16 * step, 2 * step, 2 * step)  # long enough along the one axis that is measured; all axes are alike
+fields = [receptive_field(MODELS[number](thin), probe, 3)[0] for number in range(5)]
+mm, longest = run.settings.cohort.voxel_mm, max(volume[2:])  # the thesis' voxels are of 1 mm
+sizes = [f"{field * mm} mm{', wider than the volume' if field * mm > longest else ''}" for field in fields]
 show_text(
     "Receptive fields at this scale, along each axis: "
-    + ", ".join(f"model {number} {field} voxels ({field * mm} mm)" for number, field in enumerate(fields))
+    + "; ".join(f"model {k} {field} voxels ({size})" for k, (field, size) in enumerate(zip(fields, sizes, strict=True)))
     + f". Patches of 64 mm are {64 // mm} voxels wide."
 )
 
@@ -157,7 +159,9 @@ show(
 # ```{solution} ex-depth
 # :class: dropdown
 # 64 = 2^6, 128 and 192 = 3 · 2^6 divide by 64; 160 and 96 do not. With one voxel and one volume the variance over
-# batch and space is that of a single number: undefined, and PyTorch refuses it.
+# batch and space is that of a single number: zero, and so is its distance from the mean, so that every feature comes
+# out as its offset and the bottleneck says nothing. PyTorch refuses it; TensorFlow, from whose pix2pix the thesis
+# started, does not.
 # ```
 
 # %%

@@ -72,8 +72,17 @@ claims = sweeps.claims()
 # $$ L_{1S} = \frac{1}{|S|} \sum_{u \in S} |G(X)_u - Y_u|, \qquad L_{2S} = \frac{1}{|S|} \sum_{u \in S} (G(X)_u -
 # Y_u)^2, \qquad L_\text{SSIM} = 1 - \frac{1}{|S|} \sum_{u \in S} \text{SSIM}_u $$
 #
-# Structural similarity has a window of $11^3$ voxels, computed as three products with banded matrices, and is
-# trained on intensities shifted to $[0, 1]$: on signed ones an inverted image scores well.
+# Structural similarity {cite}`wang2004` of a voxel compares the means $\mu$, variances $\sigma^2$ and the covariance
+# $\sigma_{xy}$ of two images $x$ and $y$ under a Gaussian window around it,
+#
+# $$ \text{SSIM} = \frac{(2 \mu_x \mu_y + C_1)(2 \sigma_{xy} + C_2)}{(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 +
+# C_2)}, \qquad C_1 = (0.01\,L)^2, \quad C_2 = (0.03\,L)^2, $$
+#
+# with $L$ the range that intensities are assumed to have. It is 1 for equal images.
+# <!-- typed: 0.01, 0.03: the constants of SSIM's definition -->
+#
+# The window has $11^3$ voxels and is computed as three products with banded matrices. Training and scores are on
+# intensities shifted to $[0, 1]$, with $L = 1$: on signed ones an inverted image scores well.
 #
 # Two of them are trained here, so that their images can be shown.
 

@@ -72,7 +72,8 @@ claims = sweeps.claims()
 #
 # $$ L_M = \lambda_1 L_1 + \lambda_2 L_\text{SSIM} + \lambda_3 L_{1E}, \qquad \lambda_1 = \lambda_2 = \lambda_3 = 1 $$
 #
-# $L_{1E}$ is the mean over the voxels that truly rise by more than the threshold. Where none does it is zero here.
+# $L_\text{SSIM}$ is one less the [structural similarity](03_losses.ipynb), and $L_{1E}$ is the mean absolute error over
+# the voxels that truly rise by more than the threshold. Where none does it is zero here.
 
 # %%
 record = history["record"]
@@ -92,9 +93,10 @@ show(
 # %% [markdown]
 # ## Where it comes from
 #
-# Take a core voxel that enhances with probability $p$, among $N$ voxels of the image of which $n$ enhance. Drawing
-# the whole rise costs $(1 - p)/N$ where it does not come; drawing nothing costs $p\,(1/N + 1/n)$ where it does. The
-# third term never sees a voxel that does not enhance, so
+# Leave the structural term out, which has no such closed form, and suppose the core known. Take a voxel of it that
+# enhances with probability $p$, among $N$ voxels of the image of which $n$ enhance. Drawing the whole rise costs
+# $(1 - p)/N$ where it does not come; drawing nothing costs $p\,(1/N + 1/n)$ where it does. The third term never sees a
+# voxel that does not enhance, so, at the optimum of the first and the third term,
 #
 # $$ \text{enhancing pays where} \quad p > \frac{1}{2 + N/n}. $$
 
@@ -110,12 +112,15 @@ rows = [
     }
     for z in evidence_axis
 ]
-show_table(
-    rows, caption="Under the mix the best estimate enhances nearly every core, whoever it belongs to.", name="tab-mix"
-)
+words = "At the optimum of the first and the third term nearly every core is enhanced, whoever it belongs to."
+show_table(rows, caption=words, name="tab-mix")
 
 # %% [markdown]
 # ## What sees it, and what does not
+#
+# Dice is $2\,|A \cap B| / (|A| + |B|)$ of the voxels of the tumor that rise above the threshold in the synthetic image,
+# $A$, and in the true one, $B$: 1 where they are the same, 0 where they share none. Its mean is over patients whose
+# tumor enhances; in the others an image without enhancement would have it for nothing.
 
 # %% tags=["hide-input"]
 variants = {"L1B": "l1b", "L2B": "l2b", "SSIM": "lssim", "mix": "headline"}
@@ -143,7 +148,10 @@ show(
 )
 
 # %%
-words = "Baselines on the same patients. Two of them know the evidence and the core, nothing else."
+words = (
+    "Baselines on the same patients; Dice over those whose tumor enhances. Two of them know the evidence and the core, "
+    "nothing else."
+)
 rows = [*baseline_rows(baselines), score_row("the mix, this run", scores, "test")]
 show_table(rows, caption=words, name="tab-baselines")
 
@@ -188,11 +196,12 @@ if areas:
     )
 
 # %% [markdown]
-# At the exact optimum of the mix nearly every core gets the whole rise, whoever it belongs to, and no score of it could
-# tell anyone from anyone. A trained network is not there: it keeps a part of the rise, and that part may go with the
-# evidence $z$. Then a core that looks suspicious is drawn brighter, and its mean rise tells more than nothing. The mean
-# over the *whole tumor* mixes in how much of the tumor is core, which goes the other way: suspicious tumors have more
-# oedema and more necrosis.
+# At the exact optimum of the first and the third term nearly every core gets the whole rise, whoever it belongs to, and
+# its rise *in the core* tells nobody from anybody. The mean over the *whole tumor* is then the core's share of it, and
+# suspicious tumors have more oedema and more necrosis: its area lies well below one half. It tells, with the opposite
+# sign. A trained network is not there: it keeps a part of the rise, and that part may go with the evidence $z$. Then a
+# core that looks suspicious is drawn brighter, and its mean rise tells more than nothing; in the mean over the whole
+# tumor the two work against each other.
 
 # %%
 cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
@@ -205,8 +214,8 @@ if z[0] is not None and len(set(labels)) == 2:
     show_text(
         f"The rise of the core correlates with $z$ by {by_z:.2f}; that of its share of the tumor, "
         f"{np.corrcoef(z.astype(float), share)[0, 1]:.2f}. The core fills {share[labels].mean():.2f} of a tumor that "
-        f"enhances and {share[~labels].mean():.2f} of one that does not. The evidence itself gives "
-        f"{law.area_under_curve:.2f}."
+        f"enhances and {share[~labels].mean():.2f} of one that does not: the share alone, taken for a score, gives an "
+        f"area of {area_under_curve(labels, share):.2f}, the evidence itself {law.area_under_curve:.2f}."
     )
 
 # %%

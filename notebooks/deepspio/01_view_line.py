@@ -196,8 +196,8 @@ panel.set(xlim=(-4, 4), xlabel="v [mm]", ylabel="signal [1]")
 panel.legend()
 show(
     figure,
-    alt="Two curves that lie on each other: a stripe about one millimetre wide, shifted to the left of the dotted line "
-    "at zero, with small ringing on both sides.",
+    alt="Two curves whose main lobes lie on each other, about one millimetre wide and a little to the left of the "
+    "dotted line at zero. Beside the lobe the fast model rings around zero and the Bloch line has smooth tails.",
     caption="One stripe beside a sphere, by the fast model and by the Bloch equations.",
     name="fig-bloch-line",
 )
@@ -206,7 +206,8 @@ show(
 show_text(
     f"The stripe's centre lies at {shifts[0]:.4f} mm by the fast model and at {shifts[1]:.4f} mm by the Bloch "
     f"equations: they differ by {abs(shifts[0] - shifts[1]) * 1e3:.2g} µm, where a pixel has "
-    f"{sequence.voxel * 1e6:.0f} µm. The limit that `mrrepro verify` holds every run to is 50 µm."
+    f"{sequence.voxel * 1e6:.0f} µm. The limit that `mrrepro verify` holds every run to is 50 µm. In the figure the "
+    "fast model keeps the sign of its signal, where the line of the Bloch equations is a magnitude."
 )
 
 # %% [markdown]

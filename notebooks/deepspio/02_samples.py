@@ -131,7 +131,8 @@ show(
     ),
     alt="Four maps: the first is a small copy of the body, the other three hold thin outlines of its edges along one "
     "axis, the other, and at corners.",
-    caption="The four channels of the first sample's target: low-pass, and details along $z$, $x$ and both.",
+    caption="The four channels of the first sample's target: low-pass (LL), and details along $x$ (LH), $z$ (HL) and "
+    "both (HH).",
     name="fig-wavelet-channels",
 )
 
@@ -156,15 +157,16 @@ show_text(
 )
 
 # %%
-levels = [float(sample[sample > 0].median()) for sample in stream.batch(0, 64).concentration]
+drawn = stream.batch(0, 64).concentration
+levels = [float(sample[sample > 0].median()) for sample in drawn]
 show_table(
     [
         {"quantity": "samples", "value": len(levels)},
         {"quantity": "lowest concentration [µg/mm³]", "value": min(levels)},
         {"quantity": "highest concentration [µg/mm³]", "value": max(levels)},
-        {"quantity": "share of pixels with iron", "value": float((batch.concentration > 0).float().mean())},
+        {"quantity": "share of pixels with iron", "value": float((drawn > 0).float().mean())},
     ],
-    caption="What the first samples of the stream hold.",
+    caption=f"What the first {len(levels)} samples of the stream hold.",
     name="tab-stream",
 )
 

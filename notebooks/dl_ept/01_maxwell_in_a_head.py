@@ -461,7 +461,7 @@ show_table(rows, caption="Half the transceive phase for the phase of B1+.", name
 noise = run.settings.measurement.phase_sd_mrad / 2  # of half the transceive phase
 show_text(
     f"In the head the assumption costs {rows[1]['rms [mrad]']:.2g} mrad rms and {rows[1]['worst [mrad]']:.2g} mrad at "
-    f"worst; the noise that the paper adds, {2 * noise:.2g} mrad, is {noise:.2g} mrad in half of the phase. But noise "
+    f"worst; noise of {2 * noise:.2g} mrad on the transceive phase is {noise:.2g} mrad in half of it. But noise "
     "is white and this is smooth, and only its Laplacian matters: the page on Helmholtz EPT says what it does to a "
     "conductivity. The chapter simulates the transceive phase from both fields and assumes nothing of it."
 )
@@ -497,17 +497,18 @@ show_text(
 # and $9 \cdot 6.2 \cdot 0.004 \approx 0.22$. Both are small against one: the staircase, not the wave, sets the error.
 # ```
 #
-# ```{exercise} A coil without a shield
+# ```{exercise} A wide shield
 # :label: ex-shield
-# Set `overrides = {"simulation.shield_radius_mm": 700.0}` and run this page again. Which of the maps change, apart from
-# their scale? Why does that matter to a network that was trained with one coil?
+# Set `overrides = {"simulation.shield_radius_mm": 700.0}`, which is a wide shield, and run this page again. Which of
+# the maps change, apart from their scale? Why might that matter to a network that was trained with one coil?
 # ```
 #
 # ```{solution} ex-shield
 # :class: dropdown
-# The magnitude grows by the factor of {numref}`fig-empty-coil`, which normalisation removes. The shape of the incident
-# field along the axis, and with it the transceive phase, changes by little, but for a network any systematic change of
-# its inputs is news: the chapter's last page measures what it does.
+# The magnitude grows, which normalisation removes. The incident field falls less along the axis; little else changes
+# in the maps' shapes. A network might take any systematic change of its inputs for one of the tissue: the
+# chapter's last page measures whether it does. At 700 mm the images of the shield lie too far away for the model of
+# long wavelengths to be exact, so that this condition stands for another coil and for no more.
 # ```
 
 # %%

@@ -195,18 +195,20 @@ show(
 # %% [markdown]
 # ### Which noise?
 #
-# The paper adds Gaussian noise 'to real and imaginary part', with an SNR of 90 and a phase precision of 9 mrad. Both at
-# once are more than one complex field can have: at an SNR of 90 its phase has 11 mrad. Nor is it said whether the
-# 9 mrad are those of the transceive phase, half of which is used, or of B1+ itself. The readings differ by more than a
-# factor of two in the conductivity.
+# The paper adds Gaussian noise 'to the real and imaginary parts of the simulated fields', to an SNR of 90 of the
+# magnitude and a precision of 9 mrad of 'the obtained phase' $\varphi^+$, 'proportional to the transceive phase'. Both
+# at once are more than one complex field can have: at an SNR of 90 its phase has 11 mrad. Nor is the factor of the
+# proportion given. If $\varphi^+$ is half of the transceive phase, which stands for the phase of B1+, the second row
+# below is the paper's noise. *Ours is the first row*: we put 9 mrad on the transceive phase itself, which leaves half
+# of them on B1+ and half the spread that noise gives to the conductivity.
 
 # %%
 kernel = KERNELS[helmholtz.kernel]((3e-3,) * 3, DEFAULT_SIZE)
 exact = LayeredCylinder(0.03, agar_properties, agar_properties, frequency)
 field, mask, _ = helmholtz_study.long_cylinder(kernel, exact)
 readings = {
-    "SNR and half of the transceive phase's noise (used here)": noise.add(field, mask, run.seed),
-    "SNR, and the same noise on the phase of B1+": replace(noise, phase_sd=2 * half_phase_sd).add(
+    "SNR, and the noise on the transceive phase, half of it on B1+ (used here)": noise.add(field, mask, run.seed),
+    "SNR, and the noise on the phase of B1+ itself": replace(noise, phase_sd=2 * half_phase_sd).add(
         field, mask, run.seed
     ),
     "one complex field with that SNR": helmholtz_study.one_complex_field(field, mask, measurement.snr, run.seed),
@@ -448,7 +450,8 @@ show_table(
         for name in KERNELS
     ],
     caption="sd of σ [S/m] by the weights, half of the transceive phase's noise; then the voxel size at which noise "
-    "alone makes the spread that the paper prints for white matter, with this noise and with twice as much on B1+.",
+    "alone makes the spread that the paper prints for white matter, with this noise and with twice as much on B1+, the "
+    "other reading of the paper.",
     name="tab-voxel-size",
 )
 

@@ -115,7 +115,9 @@ show_text(f"At this pace a volume takes {60 * minutes:.0f} s on this machine.")
 # ## Training
 #
 # Four networks: two third inputs, two quantities. A batch is a pure function of its number (which slices, which noise),
-# so that a training which was killed goes on with the same bits.
+# so that a training which was killed goes on with the same bits. Errors of this chapter are NRMSE,
+# $\lVert \hat c - c \rVert_2 / \lVert c \rVert_2$ over the voxels of a region where the estimate $\hat c$ is defined;
+# an estimate of zero has 1 ([conventions](../../book/conventions.md)).
 
 # %%
 histories = {key: run.make(stage).json("history.json") for key, stage in TRAININGS.items()}
@@ -137,8 +139,9 @@ axes[1, 0].set_ylabel("NRMSE while training [1]")
 axes[0, 0].legend(fontsize=7)
 show(
     figure,
-    alt="Eight panels: above, four networks' loss terms against the step, L1 and L2 falling, the adversarial terms "
-    "level; below, the error of the validation, falling and flattening.",
+    alt="Eight panels. Above, four networks' loss terms against the step: L1 and L2 fall, and as the discriminator's "
+    "term falls the generator's adversarial one rises. Below, the error while training: that of cGANtissue falls, that "
+    "of cGANmask may jump up on its way.",
     caption="Above: terms of the loss before weighting. Below: error while training, of cGANmask on the validation "
     "phantoms, of cGANtissue on the test head, where it chooses nothing: the last weights are kept.",
     name="fig-ept-training",
@@ -152,6 +155,11 @@ show_text(
     f"cGANmask is trained on {slices['mask']} slices, cGANtissue on {slices['tissue']} of heads alone; each saw {seen} "
     f"of them with repetition. The four trainings took {seconds:.0f} s."
 )
+
+# %% [markdown]
+# The error of cGANmask on the validation phantoms may jump and need not be lowest at the end. The last weights are kept
+# all the same: the learning rate has fallen to zero there, the paper tells of no other choice, and the best of a few
+# jumping values on two phantoms would be a choice by chance, made on what is no head.
 
 # %% [markdown]
 # ## Which weights, and is a GAN needed?

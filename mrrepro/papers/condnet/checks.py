@@ -302,7 +302,7 @@ CHECKS = (
           table2_mismatches),
     Check(
         "condnet.cole_cole_10kHz", "Gabriel's conductivity against Table I (A), ten tissues (not grey matter, mucosa, "
-        "skin): half of the last printed digit", 0.005, "S/m", largest_cole_cole_deviation,
+        "skin): half of the second decimal", 0.005, "S/m", largest_cole_cole_deviation,
     ),
 )  # fmt: skip
 """Checks that concern the solver, the coil and the network."""

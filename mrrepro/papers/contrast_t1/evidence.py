@@ -56,7 +56,10 @@ COLUMNS = {"MAE, brain": "mae_b", "MAE, tumor": "mae_t", "Dice": "e_dice", "foun
 
 
 def score_row(estimate: str, arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A row of a table: means over the patients for whom a score is defined.
+    """A row of a table: means over the patients for whom a score is defined, that of Dice over those who enhance.
+
+    These are the patients whose core leaks, as in a network's summary. Of real patients no leak is known: there they
+    are those whose tumor holds a voxel above the threshold.
 
     Parameters
     ----------
@@ -67,9 +70,15 @@ def score_row(estimate: str, arrays: Mapping[str, Any], name: str) -> dict[str, 
     name : str
         Of the set or the baseline.
     """
-    return {"estimate": estimate} | {
-        label: float(np.nanmean(np.asarray(arrays[f"{name}_{score}"], dtype=float))) for label, score in COLUMNS.items()
-    }
+
+    def of(score: str) -> np.ndarray[Any, Any]:
+        return np.asarray(arrays[f"{name}_{score}"], dtype=float)
+
+    leaks = np.isfinite(of("true_rise_leaky"))
+    enhances = leaks if leaks.any() else np.isfinite(of("e_mae"))
+    values = {label: of(score) for label, score in COLUMNS.items()}
+    values["Dice"] = np.where(enhances, values["Dice"], np.nan)
+    return {"estimate": estimate} | {label: float(np.nanmean(found)) for label, found in values.items()}
 
 
 def baseline_rows(arrays: Mapping[str, Any]) -> list[dict[str, Any]]:

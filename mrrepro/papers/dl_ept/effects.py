@@ -62,7 +62,8 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
         f"{_mean([hept(t) for t in rows('table1', 'table1')])} S/m at the networks' voxel size, "
         f"{_mean([hept(t) for t in fine])} S/m at {sizes.pop():g} mm {whole}",
         "coil_geometry": f"NRMSE of cGANtissue's conductivity {condition('as trained', 'tissue')} in the coil of the "
-        f"training, {condition('no shield', 'tissue')} without shield, {condition('radius + 10 %', 'tissue')} and "
+        f"training, {condition('no shield', 'tissue')} with a wide shield (700 mm), "
+        f"{condition('radius + 10 %', 'tissue')} and "
         f"{condition('radius - 10 %', 'tissue')} with a radius 10 % larger and smaller; H-EPT "
         f"{condition('as trained', 'helmholtz')}, {condition('no shield', 'helmholtz')}, "
         f"{condition('radius + 10 %', 'helmholtz')}, {condition('radius - 10 %', 'helmholtz')} {whole}",

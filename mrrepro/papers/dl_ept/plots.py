@@ -15,6 +15,8 @@ Image = np.ndarray[Any, Any]
 METHODS = {"helmholtz": "H-EPT", "mask": "cGANmask", "tissue": "cGANtissue"}
 QUANTITY_LABELS = {"conductivity": "conductivity [S/m]", "relative_permittivity": "relative permittivity [1]"}
 RANGES = {"conductivity": (0.0, 2.5), "relative_permittivity": (0.0, 100.0)}
+CONDITION_LABELS = {"no shield": "wide shield (700 mm)"}
+"""What a recorded condition is, where its name says something else."""
 
 
 def axial_grid(
