@@ -109,7 +109,7 @@ def dl_ept(
     head_number: Annotated[int | None, typer.Option(help="which head; 0 by default")] = None,
     frequency: Annotated[float, typer.Option(help="Hz")] = 128e6,
     snr: Annotated[float, typer.Option(help="mean magnitude over its noise; the article has 90")] = math.inf,
-    phase_noise_mrad: Annotated[float, typer.Option(help="of the transceive phase; the article has 9 for 'the obtained phase'")] = 0.0,
+    phase_noise_mrad: Annotated[float, typer.Option(help="of the transceive phase; the article has 9 of phi+")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
     force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
 ) -> None:
