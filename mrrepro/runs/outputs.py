@@ -14,7 +14,7 @@ from mrrepro.runs.nifti import stem_of
 
 NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
 
-APPLIED_FORMAT = "mrrepro-applied/1"
+APPLIED_FORMAT = "mrrepro-applied/2"
 """Of the report of a method that was applied to a user's files."""
 
 
@@ -66,7 +66,7 @@ def report_path(output: Path) -> Path:
 
 
 def applied_report(
-    what: str, inputs: Mapping[str, Path | None], outputs: Mapping[str, Path], warnings: Sequence[str] = ()
+    what: str, inputs: Mapping[str, Path], outputs: Mapping[str, Path], warnings: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return what every report of an applied method holds; a chapter adds its own.
 
@@ -74,10 +74,8 @@ def applied_report(
     ----------
     what : str
         What was estimated.
-    inputs : Mapping
-        Each file by its role, such as ``t1_weighted``; one that was not given is None and left out.
-    outputs : Mapping
-        Each file by its role.
+    inputs, outputs : Mapping
+        Each file by its role, such as ``t1_weighted``.
     warnings : sequence of str
         What the inputs leave in doubt.
     """
@@ -87,7 +85,7 @@ def applied_report(
         "what": what,
         "no_medical_device": NO_MEDICAL_DEVICE,
         "warnings": list(warnings),
-        "inputs": {role: described_file(path) for role, path in inputs.items() if path is not None},
+        "inputs": {role: described_file(path) for role, path in inputs.items()},
         "outputs": {role: path.name for role, path in outputs.items()},
     }
 

@@ -12,13 +12,13 @@ from mrrepro.runs.outputs import applied_report, report_bytes, report_path
 
 def test_inputs_of_one_name_keep_a_checksum_each(tmp_path):
     """Files that a scanner calls alike lie in folders of their own."""
-    inputs = {"t1": tmp_path / "t1" / "image.nii", "t2": tmp_path / "t2" / "image.nii", "mask": None}
-    for role in ("t1", "t2"):
-        inputs[role].parent.mkdir()
-        inputs[role].write_text(role)
+    inputs = {"t1": tmp_path / "t1" / "image.nii", "t2": tmp_path / "t2" / "image.nii"}
+    for role, path in inputs.items():
+        path.parent.mkdir()
+        path.write_text(role)
     report = applied_report("a map", inputs, {"map": tmp_path / "map.nii.gz"}, ["Look twice."])
     assert report["inputs"] == {
-        role: {"file": "image.nii", "sha256": hashlib.sha256(role.encode()).hexdigest()} for role in ("t1", "t2")
+        role: {"file": "image.nii", "sha256": hashlib.sha256(role.encode()).hexdigest()} for role in inputs
     }
     assert (report["outputs"], report["warnings"]) == ({"map": "map.nii.gz"}, ["Look twice."])
     assert "No medical device" in report["no_medical_device"]
