@@ -61,7 +61,7 @@ def import_artifacts(store: ArtifactStore, path: Path) -> tuple[list[str], list[
         brought = ArtifactStore(folder)
         try:
             with tarfile.open(path) as archive:
-                archive.extractall(folder, filter="data")
+                _unpack(archive, Path(folder).resolve())
         except (tarfile.TarError, EOFError) as error:
             raise ValueError(f"{path} is no file of `mrrepro artifacts export` ({error}).") from None
         items = [item for item in brought.list() if (item.path / MANIFEST).exists()]
@@ -81,3 +81,19 @@ def import_artifacts(store: ArtifactStore, path: Path) -> tuple[list[str], list[
                 item.path.rename(place)
                 new.append(item.name)
     return new, there
+
+
+def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
+    """Write the archive's files into a folder: plain files alone, and none elsewhere.
+
+    ``TarFile.extractall`` has a filter for that, but not yet in Python 3.11.2.
+    """
+    for member in archive:
+        target = (folder / member.name).resolve()
+        if not (member.isfile() or member.isdir()) or not target.is_relative_to(folder):
+            raise tarfile.TarError(f"{member.name} is no plain file within it")
+        source = archive.extractfile(member)
+        if source is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream)

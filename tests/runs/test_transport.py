@@ -91,10 +91,14 @@ def test_an_altered_or_foreign_file_is_refused(recipe, store, tmp_path):
     (tmp_path / "text.tar").write_text("no archive")
     with pytest.raises(ValueError, match=r"is no file of `mrrepro artifacts export`"):
         import_artifacts(here, tmp_path / "text.tar")
-    with tarfile.open(tmp_path / "escaping.tar", "w") as archive:
-        archive.addfile(tarfile.TarInfo("../../elsewhere.json"), io.BytesIO())
-    with pytest.raises(ValueError, match=r"is no file of `mrrepro artifacts export`"):
-        import_artifacts(here, tmp_path / "escaping.tar")
+    link = tarfile.TarInfo("fake/link")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+    for member in (tarfile.TarInfo("../../elsewhere.json"), tarfile.TarInfo(str(tmp_path / "elsewhere.json")), link):
+        with tarfile.open(tmp_path / "escaping.tar", "w") as archive:
+            archive.addfile(member, io.BytesIO())
+        with pytest.raises(ValueError, match=r"is no file of `mrrepro artifacts export`"):
+            import_artifacts(here, tmp_path / "escaping.tar")
+    assert not list(tmp_path.rglob("elsewhere.json"))
     with pytest.raises(ValueError, match=r"holds no finished artifact of 'fake/nothing'; it holds fake/anatomy"):
         export_artifacts(store, ["fake/nothing"], path)
     assert made.path.exists()
