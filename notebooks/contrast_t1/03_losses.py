@@ -69,14 +69,24 @@ claims = sweeps.claims()
 #
 # With $S$ the image, the brain (index B) or the tumor (T):
 #
-# $$ L_{1S} = \frac{1}{|S|} \sum_{u \in S} |G(X)_u - Y_u|, \qquad L_{2S} = \frac{1}{|S|} \sum_{u \in S} (G(X)_u -
-# Y_u)^2, \qquad L_\text{SSIM} = 1 - \frac{1}{|S|} \sum_{u \in S} \text{SSIM}_u $$
+# $$
+# \begin{aligned}
+# L_{1S} &= \frac{1}{|S|} \sum_{u \in S} |G(X)_u - Y_u|, \qquad
+# L_{2S} = \frac{1}{|S|} \sum_{u \in S} (G(X)_u - Y_u)^2, \\
+# L_\text{SSIM} &= 1 - \frac{1}{|S|} \sum_{u \in S} \text{SSIM}_u.
+# \end{aligned}
+# $$
 #
 # Structural similarity {cite}`wang2004` of a voxel compares the means $\mu$, variances $\sigma^2$ and the covariance
 # $\sigma_{xy}$ of two images $x$ and $y$ under a Gaussian window around it,
 #
-# $$ \text{SSIM} = \frac{(2 \mu_x \mu_y + C_1)(2 \sigma_{xy} + C_2)}{(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 +
-# C_2)}, \qquad C_1 = (0.01\,L)^2, \quad C_2 = (0.03\,L)^2, $$
+# $$
+# \begin{aligned}
+# \text{SSIM} &= \frac{(2 \mu_x \mu_y + C_1)(2 \sigma_{xy} + C_2)}
+# {(\mu_x^2 + \mu_y^2 + C_1)(\sigma_x^2 + \sigma_y^2 + C_2)}, \\
+# C_1 &= (0.01\,L)^2, \qquad C_2 = (0.03\,L)^2,
+# \end{aligned}
+# $$
 #
 # with $L$ the range that intensities are assumed to have. It is 1 for equal images.
 # <!-- typed: 0.01, 0.03: the constants of SSIM's definition -->

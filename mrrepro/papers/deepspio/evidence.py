@@ -158,7 +158,9 @@ def _air(sweeps: RecordedSweeps, low: bool) -> tuple[Statistic, int]:
     chosen = concentration < 1.0 if low else concentration > 1.0
     printed = chosen & np.isclose(cgs, AIR_CGS[0], rtol=1e-3)
     difference = nmae[:, printed].mean(axis=1) - nmae[:, chosen & (cgs == 0)].mean(axis=1)
-    return over_seeds("NMAE with the printed susceptibility minus with the void alone", difference), int(printed.sum())
+    side = "below" if low else "above"
+    name = f"NMAE with the printed susceptibility minus with the void alone, {side} 1 ug/mm^3"
+    return over_seeds(name, difference), int(printed.sum())
 
 
 def _noise_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:

@@ -191,7 +191,8 @@ def _slope(tissue: str, quantity: str) -> tuple[tuple[str, ...], Builder]:
     def build(runs: RecordedRuns) -> tuple[Statistic, int]:
         documents = runs.documents("headline", "unseen_sets", "unseen_sets")
         values = [slope_of(document, "tissue", quantity, tissue) for document in documents]
-        return over_seeds("slope of the reconstructed on the true value", values), len(documents[0]["names"])
+        name = f"{quantity.replace('_', ' ')} of {tissue.replace('_', ' ')}: slope of the reconstructed on the true one"
+        return over_seeds(name, values), len(documents[0]["names"])
 
     return ("headline",), build
 
