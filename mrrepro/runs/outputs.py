@@ -42,8 +42,8 @@ def require_free(outputs: Sequence[Path], inputs: Sequence[Path] = (), force: bo
             raise ValueError(f"output {path} lies in a folder that does not exist: make {path.parent} first.")
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files that take their names only when all of them are whole.
+def write_together(contents: Mapping[Path, bytes | Mapping[str, Any]]) -> None:
+    """Write several files that take their names only when all of them are whole; a mapping is written as JSON.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     try:
         with ExitStack() as stack:
             for path, content in contents.items():
-                stack.enter_context(atomic_file(path)).write(content)
+                stream = stack.enter_context(atomic_file(path))
+                stream.write(content if isinstance(content, bytes) else _json(content))
     except OSError as error:
         names = ", ".join(str(path) for path in contents)
         raise ValueError(f"cannot write {names} ({error}): choose a folder with room that you may write to.") from None
@@ -95,6 +96,5 @@ def described_file(path: Path) -> dict[str, str]:
     return {"file": path.name, "sha256": sha256_of(path)}
 
 
-def report_bytes(report: Mapping[str, Any]) -> bytes:
-    """Return a report as a JSON file holds it."""
-    return (json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

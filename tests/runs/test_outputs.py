@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from mrrepro.runs.outputs import applied_report, report_bytes, report_path
+from mrrepro.runs.outputs import applied_report, report_path, write_together
 
 
 def test_inputs_of_one_name_keep_a_checksum_each(tmp_path):
@@ -22,7 +22,9 @@ def test_inputs_of_one_name_keep_a_checksum_each(tmp_path):
     }
     assert (report["outputs"], report["warnings"]) == ({"map": "map.nii.gz"}, ["Look twice."])
     assert "No medical device" in report["no_medical_device"]
-    assert json.loads(report_bytes(report)) == report
+    write_together({tmp_path / "map.json": report, tmp_path / "map.nii": b"map"})
+    assert json.loads((tmp_path / "map.json").read_text()) == report
+    assert (tmp_path / "map.nii").read_bytes() == b"map"
 
 
 @pytest.mark.parametrize("name", ["map.nii", "map.nii.gz"])

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,31 +13,27 @@ from mrrepro.simulators import spio_samples
 from mrrepro.simulators.body_projection import ROW_WORDS
 from mrrepro.simulators.spio_samples import BodyDistribution, IronOxide, SampleStream, SpioSimulator
 from mrrepro.simulators.view_line import ViewLineSequence
+from tests.triton_device import (
+    CUDA,
+    DEVICE,
+    INTERPRETED,
+    run_in_the_interpreter,
+    skip_without_triton,
+    starts_the_interpreter,
+    with_kernels,
+)
 
-if find_spec("triton") is None:
-    pytest.skip("triton is not installed; it comes with torch for CUDA on Linux", allow_module_level=True)
+skip_without_triton()
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-CUDA = torch.cuda.is_available() and not INTERPRETED
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 REACH = BodyDistribution().reach
 
 if CUDA or INTERPRETED:
     from mrrepro.simulators import body_projection_triton
 
-with_kernel = pytest.mark.skipif(
-    not (CUDA or INTERPRETED), reason="no CUDA device: runs in the interpreter, by the test above"
-)
 
-
-@pytest.mark.skipif(
-    CUDA or INTERPRETED, reason="starts the interpreter, which a CUDA device or the interpreter itself has no need of"
-)
+@starts_the_interpreter
 def test_kernel_in_the_interpreter() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
-    environment = os.environ | {"TRITON_INTERPRET": "1"}  # is read when triton is imported
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    assert result.returncode == 0, result.stdout[-3000:]
+    run_in_the_interpreter(__file__)
 
 
 def drawn(count: tuple[int, int], samples: int, **changes) -> list[tuple[Body, ...]]:
@@ -81,14 +72,14 @@ def assert_projects(samples: list[tuple[Body, ...]], size: int, monkeypatch) -> 
             torch.testing.assert_close(array.cpu(), expected, rtol=0.0, atol=tolerance)
 
 
-@with_kernel
+@with_kernels
 @pytest.mark.parametrize("size", [40, 64])  # 40 pixels fill no whole number of tiles
 def test_batch_of_samples(size, monkeypatch) -> None:
     samples = [*drawn((1, 1), 2), (), *drawn((5, 5), 1), *drawn((1, 5), 1), overlapping()]
     assert_projects(samples, size, monkeypatch)
 
 
-@with_kernel
+@with_kernels
 @pytest.mark.parametrize(("size", "count"), [(128, (3, 3)), (256, (1, 1))])
 def test_fine_grids(size, count, monkeypatch) -> None:
     if INTERPRETED:
@@ -96,7 +87,7 @@ def test_fine_grids(size, count, monkeypatch) -> None:
     assert_projects(drawn(count, 2, depth=0.2e-3), size, monkeypatch)
 
 
-@with_kernel
+@with_kernels
 def test_a_sample_does_not_depend_on_its_batch(monkeypatch) -> None:
     monkeypatch.setattr(spio_samples, "_fuses", lambda device: True)
     simulator = SpioSimulator(ViewLineSequence(size=64), IronOxide(), REACH, DEVICE)
@@ -105,7 +96,7 @@ def test_a_sample_does_not_depend_on_its_batch(monkeypatch) -> None:
     assert all(torch.equal(many[1], one[0]) for many, one in zip(together, alone, strict=True))
 
 
-@with_kernel
+@with_kernels
 def test_other_shapes_go_one_by_one_and_bodies_that_leave_the_grid_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(spio_samples, "_fuses", lambda device: True)
     simulator = SpioSimulator(ViewLineSequence(size=64), IronOxide(), REACH, DEVICE)
@@ -117,7 +108,7 @@ def test_other_shapes_go_one_by_one_and_bodies_that_leave_the_grid_are_refused(m
         simulator.project_batch([(Body(Torus((24e-3, 0.0, 0.0), 1e-3, 2e-3), 1.0),)])
 
 
-@pytest.mark.skipif(INTERPRETED, reason="the interpreter builds nothing: runs by the test above without it")
+@pytest.mark.skipif(INTERPRETED, reason="the interpreter builds nothing; outside it this test runs wherever Triton is")
 @pytest.mark.parametrize("capability", [75, 80, 90])  # T4, A100, H100
 def test_builds_without_a_device(capability) -> None:
     from triton.backends.compiler import GPUTarget
@@ -135,7 +126,7 @@ def test_builds_without_a_device(capability) -> None:
     assert f".target sm_{capability}" in built.asm["ptx"]
 
 
-@pytest.mark.skipif(not CUDA, reason="there is no CUDA device to build the kernel for")
+@pytest.mark.skipif(not CUDA, reason="no CUDA device: which kernel it takes and what it waits for stay untested")
 def test_cuda_takes_the_kernel_and_waits_once_a_pass(monkeypatch) -> None:
     assert spio_samples._fuses(DEVICE)
     images = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(0))

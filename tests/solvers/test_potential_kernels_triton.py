@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -17,13 +11,18 @@ from mrrepro.solvers import potential_multigrid_torch as solver
 from mrrepro.solvers.potential_multigrid import Tolerances
 from mrrepro.solvers.potential_sources import edge_line_integrals, induced_source
 from mrrepro.solvers.potential_system import PotentialSystem, build_system
+from tests.triton_device import (
+    CUDA,
+    DEVICE,
+    INTERPRETED,
+    run_in_the_interpreter,
+    skip_without_triton,
+    starts_the_interpreter,
+    with_kernels,
+)
 
-if find_spec("triton") is None:
-    pytest.skip("triton is not installed; it comes with torch for CUDA on Linux", allow_module_level=True)
+skip_without_triton()
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-CUDA = torch.cuda.is_available() and not INTERPRETED
-DEVICE = torch.device("cuda" if CUDA else "cpu")
 SHAPES = [(2, 3, 1), (5, 4, 7), (13, 9, 11)]
 BATCHES = [1, 3]
 
@@ -31,19 +30,10 @@ if CUDA or INTERPRETED:
     from mrrepro.solvers import potential_kernels_triton as kernels
     from mrrepro.solvers.potential_multigrid_triton import FusedCycle, FusedIteration
 
-with_kernels = pytest.mark.skipif(
-    not (CUDA or INTERPRETED), reason="no CUDA device: runs in the interpreter, by the test above"
-)
 
-
-@pytest.mark.skipif(
-    CUDA or INTERPRETED, reason="starts the interpreter, which a CUDA device or the interpreter itself has no need of"
-)
+@starts_the_interpreter
 def test_kernels_in_the_interpreter() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__))]
-    environment = os.environ | {"TRITON_INTERPRET": "1"}  # is read when triton is imported
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
-    assert result.returncode == 0, result.stdout[-3000:]
+    run_in_the_interpreter(__file__)
 
 
 def random_array(*shape: int, dtype: torch.dtype = torch.float32, seed: int = 0) -> torch.Tensor:

@@ -15,14 +15,7 @@ from mrrepro.papers.condnet.maps import conductivity_maps
 from mrrepro.papers.condnet.settings import StimulationSettings
 from mrrepro.papers.condnet.shipped import read_three, shipped_file
 from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place
-from mrrepro.runs.outputs import (
-    applied_report,
-    described_file,
-    report_bytes,
-    report_path,
-    require_free,
-    write_together,
-)
+from mrrepro.runs.outputs import applied_report, described_file, report_path, require_free, write_together
 from mrrepro.solvers.induced_fields import one_conductor
 from mrrepro.validation import require_range
 
@@ -96,7 +89,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     estimate = fine.refined(coarse, head, grid)
     report = _report(request, images, receipt, voxel, estimate)
     content = encode_nifti(request.output, estimate, Placement(fine.affine_mm()), MAP_DESCRIPTION)
-    write_together({beside: report_bytes(report), request.output: content})
+    write_together({beside: report, request.output: content})
     return report
 
 

@@ -19,14 +19,7 @@ from mrrepro.papers.contrast_t1.shipped import shipped_file
 from mrrepro.papers.contrast_t1.stages import build_from_mapping
 from mrrepro.runs.machine import default_device, require_device
 from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, stem_of
-from mrrepro.runs.outputs import (
-    applied_report,
-    described_file,
-    report_bytes,
-    report_path,
-    require_free,
-    write_together,
-)
+from mrrepro.runs.outputs import applied_report, described_file, report_path, require_free, write_together
 from mrrepro.training.checkpoints import SavedNetwork
 from mrrepro.training.network_files import read_network_file
 
@@ -113,7 +106,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
         "network_voxel_mm": voxel_mm,
         "network": described_file(network) | {"receipt": saved.receipt},
     }
-    write_together({beside: report_bytes(report), output: encoded})
+    write_together({beside: report, output: encoded})
     return report | {"path": str(output)}
 
 

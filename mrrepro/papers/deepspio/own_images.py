@@ -14,14 +14,7 @@ from jaxtyping import Float
 from mrrepro.papers.deepspio.apply import Estimate, Estimator, Pixel, estimate_concentration, read_estimator
 from mrrepro.runs.files import read_arrays
 from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place
-from mrrepro.runs.outputs import (
-    applied_report,
-    described_file,
-    report_bytes,
-    report_path,
-    require_free,
-    write_together,
-)
+from mrrepro.runs.outputs import applied_report, described_file, report_path, require_free, write_together
 from mrrepro.validation import require_range
 
 GEOMETRY_NOTE = (
@@ -172,7 +165,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
     given = _read(request, estimator)
     estimate = estimate_concentration(estimator, given.images, given.pixel)
     report = _report(request, estimator, given, estimate)
-    write_together({beside: report_bytes(report), request.output: _encoded_map(request.output, given, estimate)})
+    write_together({beside: report, request.output: _encoded_map(request.output, given, estimate)})
     return report
 
 

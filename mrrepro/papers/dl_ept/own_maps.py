@@ -14,7 +14,7 @@ from mrrepro.papers.dl_ept.apply import Reconstruction, helmholtz_maps
 from mrrepro.papers.dl_ept.apply_request import Request
 from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps, require_mask, unwrapped
 from mrrepro.runs.nifti import Volume, encode_nifti, read_volume, require_nifti_name, same_place
-from mrrepro.runs.outputs import applied_report, report_bytes, require_free, write_together
+from mrrepro.runs.outputs import applied_report, require_free, write_together
 
 TILT_LIMIT = np.deg2rad(5.0)
 """Of slices that networks take for axial; the Laplacian is the same in any direction."""
@@ -62,7 +62,7 @@ def apply_to_files(request: Request) -> dict[str, Any]:
         found = helmholtz_maps(measured, request.helmholtz)
     report = _report(request, volumes, measured, found, warnings)
     first, outputs = next(iter(volumes.values())), request.outputs()
-    contents = {outputs["report"]: report_bytes(report)}
+    contents: dict[Path, bytes | dict[str, Any]] = {outputs["report"]: report}
     for quantity, values in found.maps.items():
         path = outputs[quantity]
         contents[path] = encode_nifti(path, first.in_file_order(values), first.file_placement, DESCRIPTIONS[quantity])
