@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from bookbuild.markdown import TITLES, heading_of, table
-from mrrepro.runs.display import ReceiptTable
+from mrrepro.runs.display import cells_of
 from mrrepro.runs.export import scorecard as count_verdicts
-from mrrepro.runs.ledger import Ledger, ledger_folders
-from mrrepro.runs.reported import Claim, Number
+from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
+from mrrepro.runs.reported import Number
 from mrrepro.runs.verdicts import NO_RUN
 
 _SHOWN = 6
@@ -24,10 +22,12 @@ def scorecard() -> str:
     if not ledgers:
         return "The ledger holds no entries yet.\n"
     rows = {ledger.paper: ledger.rows() for ledger in ledgers}
-    counts = {paper: count_verdicts(some) for paper, some in rows.items()}
-    verdicts = list(next(iter(counts.values())))
+    counts = {paper: count_verdicts([row for row in some if not row.asked_here]) for paper, some in rows.items()}
+    own = count_verdicts([row for some in rows.values() for row in some if row.asked_here])
+    verdicts = list(own)
     lines = [[heading_of(paper), *(str(count[verdict]) for verdict in verdicts)] for paper, count in counts.items()]
-    lines.append(["all", *(str(sum(count[verdict] for count in counts.values())) for verdict in verdicts)])
+    lines.append(["all four", *(str(sum(count[verdict] for count in counts.values())) for verdict in verdicts)])
+    lines.append(["asked here", *(str(own[verdict]) for verdict in verdicts)])
     parts = [table(["paper", *verdicts], lines), _kinds(rows)]
     parts.append(_bases([row for some in rows.values() for row in some]))
     for paper, some in rows.items():
@@ -87,13 +87,13 @@ def _papers() -> list[str]:
     return sorted(ledger_folders(), key=lambda paper: [*TITLES, paper].index(paper))
 
 
-def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
-    """Count numbers and claims apart: with a result, agreeing, undecided, waiting for a run, impossible."""
+def _kinds(rows: Mapping[str, Sequence[LedgerRow]]) -> str:
+    """Count numbers, the papers' claims and those asked here apart, by what came of them."""
     lines = []
     everything = [row for some in rows.values() for row in some]
     for name, some in [*((heading_of(paper), some) for paper, some in rows.items()), ("all", everything)]:
-        for kind, words in ((Number, "numbers"), (Claim, "claims")):
-            own = [row for row in some if row.headline and isinstance(row.entry, kind)]
+        for words in ("numbers", "claims", "claims asked here"):
+            own = [row for row in some if row.headline and _kind(row) == words]
             run = [row for row in own if row.record is not None]
             agree = sum(row.verdict in ("reproduced", "agrees on substitute data") for row in run)
             waiting = sum(row.record is None and row.reason == NO_RUN for row in own)
@@ -104,7 +104,13 @@ def _kinds(rows: Mapping[str, Sequence[Any]]) -> str:
     return table([*head, "not yet attempted", "not possible"], lines)
 
 
-def _without(rows: Sequence[Any]) -> str:
+def _kind(row: LedgerRow) -> str:
+    if isinstance(row.entry, Number):
+        return "numbers"
+    return "claims asked here" if row.asked_here else "claims"
+
+
+def _without(rows: Sequence[LedgerRow]) -> str:
     """Group what has no record by the reason, the most frequent first."""
     groups: dict[tuple[str, str], list[str]] = {}
     for row in rows:
@@ -121,18 +127,22 @@ def _without(rows: Sequence[Any]) -> str:
     return table(["how many", "state", "why", "which"], lines)
 
 
-def _differing(rows: Sequence[Any]) -> str:
+def _differing(rows: Sequence[LedgerRow]) -> str:
     differing = [row for row in rows if row.verdict == "differs"]
     if not differing:
         return ""
-    lines = [[f"`{row.id}`", row.entry.where, row.reason] for row in differing]
-    listed = table(["value or claim", "where", "reason"], lines)
+    lines = [[f"`{row.id}`", row.entry.where, _scale(row), row.reason] for row in differing]
+    listed = table(["value or claim", "where", "scale", "reason"], lines)
     undecided = sum(row.undecided for row in differing)
     words = f"{len(differing)} that were attempted and differ, {undecided} of them not shown rather than refuted"
     return f"::::{{dropdown}} {words}\n\n{listed}\n::::\n"
 
 
-def _bases(rows: Sequence[Any]) -> str:
+def _scale(row: LedgerRow) -> str:
+    return row.record.scale if row.record else ""
+
+
+def _bases(rows: Sequence[LedgerRow]) -> str:
     """Say on which data, at which scale and how fresh the counted results are."""
     found = Counter(
         (row.record.basis, row.record.scale, bool(row.stale)) for row in rows if row.headline and row.record
@@ -144,17 +154,17 @@ def _bases(rows: Sequence[Any]) -> str:
     return table(head, lines)
 
 
-def _entries(rows: Sequence[Any]) -> str:
-    head = ["value or claim", "where", "ours", "the paper's", "verdict", "reason"]
+def _entries(rows: Sequence[LedgerRow]) -> str:
+    head = ["value or claim", "where", "scale", "ours", "the paper's", "verdict", "reason"]
     lines = []
     for row in rows:
         if not row.headline:
             continue
         name = f"`{row.id}`"
         if row.record is None:
-            lines.append([name, row.entry.where, "", "", row.verdict, row.reason])
+            lines.append([name, row.entry.where, "", "", "", row.verdict, row.reason])
             continue
-        ((_, ours, papers, verdict, reason),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+        _, ours, papers, verdict, reason = cells_of(row.entry, row.record)
         old = f" (stale, of {row.record.date[:10]}: {row.stale})" if row.stale else ""
-        lines.append([name, row.entry.where, ours, papers, verdict, reason + old])
+        lines.append([name, row.entry.where, _scale(row), ours, papers, verdict, reason + old])
     return f"::::{{dropdown}} All {len(lines)} numbers and claims\n\n{table(head, lines)}\n::::\n"

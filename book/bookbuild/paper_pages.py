@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from bookbuild.beside_plot import Point, plot
 from bookbuild.markdown import heading_of, table
 from bookbuild.project import ROOT
-from mrrepro.runs.display import ReceiptTable
+from mrrepro.runs.display import cells_of
 from mrrepro.runs.ledger import Ledger, LedgerRow, ledger_folders
 from mrrepro.runs.records import SUBSTITUTE
 from mrrepro.runs.reported import Claim, Number, ReportedValue
@@ -34,15 +33,17 @@ def paper_page(paper: str) -> str:
     everything = Ledger(paper).rows()
     rows = [row for row in everything if row.headline]
     numbers = [row for row in rows if isinstance(row.entry, Number)]
-    claims = [row for row in rows if isinstance(row.entry, Claim)]
-    parts = [_opening(numbers, claims)]
+    claims = [row for row in rows if isinstance(row.entry, Claim) and not row.asked_here]
+    asked = [row for row in rows if row.asked_here]
+    parts = [_opening(numbers, claims, asked)]
     if numbers:
         parts.append(LEGEND)
     parts += [
         _item(item, [row for row in numbers if _item_of(row) == item]) for item in _in_order(map(_item_of, numbers))
     ]
-    if claims:
-        parts += [f"## Claims\n\n{_claims(claims)}", _provenance(claims)]
+    for title, some in (("Claims", claims), ("Asked here beside the paper", asked)):
+        if some:
+            parts += [f"## {title}\n\n{_claims(some)}", _provenance(some)]
     return "\n".join([*parts, _on_real_data(everything)])
 
 
@@ -55,14 +56,16 @@ def page_generators(papers: Sequence[str]) -> dict[str, Callable[[], str]]:
     return {f"paper_{paper}": generator(paper) for paper in papers}
 
 
-def _opening(numbers: Sequence[LedgerRow], claims: Sequence[LedgerRow]) -> str:
+def _opening(numbers: Sequence[LedgerRow], claims: Sequence[LedgerRow], asked: Sequence[LedgerRow]) -> str:
     rows = [*numbers, *claims]
     run = sum(row.record is not None for row in rows)
     waiting = sum(row.record is None and row.reason == NO_RUN for row in rows)
     said = f"The paper reports {len(numbers)} numbers and makes {len(claims)} claims that have a row here. "
     if not run:
-        return f"{said}None has been attempted yet; {waiting} are to be.\n"
-    return f"{said}{run} have a result, {waiting} wait for one, {len(rows) - run - waiting} cannot have one.\n"
+        said += f"None has been attempted yet; {waiting} are to be."
+    else:
+        said += f"{run} have a result, {waiting} wait for one, {len(rows) - run - waiting} cannot have one."
+    return said + (f" {len(asked)} more claims are asked here beside the paper's.\n" if asked else "\n")
 
 
 def _item_of(row: LedgerRow) -> str:
@@ -121,7 +124,7 @@ def _papers(row: LedgerRow) -> str:
 def _ours(row: LedgerRow) -> str:
     if row.record is None:
         return MARKS.get(row.verdict) or ("…" if row.reason == NO_RUN else "–")
-    ((_, ours, _, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+    _, ours, _, verdict, _ = cells_of(row.entry, row.record)
     return f"{MARKS.get(verdict, '')} {ours}".strip() + (f" (stale, of {row.record.date[:10]})" if row.stale else "")
 
 
@@ -177,7 +180,7 @@ def _on_real_data(rows: Sequence[LedgerRow]) -> str:
     for row in rows:
         if row.record is None or row.record.basis != SUBSTITUTE:
             continue
-        ((_, ours, papers, verdict, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
+        _, ours, papers, verdict, _ = cells_of(row.entry, row.record)
         other = counted.get(row.id)
         default = f"{_cell(other)} ({other.record.scale})" if other and other.record else ""
         named = str(row.record.parameters.get("data", ""))
@@ -193,8 +196,7 @@ def _on_real_data(rows: Sequence[LedgerRow]) -> str:
 
 def _cell(row: LedgerRow) -> str:
     assert row.record is not None
-    ((_, ours, _, _, _),) = ReceiptTable(Path(), ((row.entry, row.record),)).cells()
-    return ours
+    return cells_of(row.entry, row.record)[1]
 
 
 def _claims(rows: Sequence[LedgerRow]) -> str:
@@ -202,10 +204,7 @@ def _claims(rows: Sequence[LedgerRow]) -> str:
     for row in rows:
         claim = row.entry
         assert isinstance(claim, Claim)
-        if row.record is None:
-            ours = ""
-        else:
-            ((_, ours, _, _, _),) = ReceiptTable(Path(), ((claim, row.record),)).cells()
+        ours = cells_of(claim, row.record)[1] if row.record else ""
         verdict = f"{row.verdict}: not shown" if row.undecided else row.verdict
         lines.append([claim.claim, claim.where, claim.test, claim.criterion, ours, verdict, row.reason])
     head = ["claim", "where", "statistic", "must be", "ours", "verdict", "reason"]

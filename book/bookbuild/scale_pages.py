@@ -12,8 +12,11 @@ from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.cli.plan import GPUS, STAGE_MINUTES, ChapterPlan, commands, plan_of
 from mrrepro.cli.reporting import figure
 from mrrepro.cli.speed import AS_IT_IS
+from mrrepro.metrics.evidence import points_of
+from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.measured_speed import read_speed
 from mrrepro.runs.rehearsed import read_rehearsed
+from mrrepro.runs.reported import Claim, Criterion
 
 
 def at_paper_scale() -> str:
@@ -23,6 +26,26 @@ def at_paper_scale() -> str:
         state = chapter_state(chapter)
         rows.append([heading_of(chapter), state.words, state.ground])
     return table(["chapter", "at the paper's sizes", "ground"], rows)
+
+
+def one_seed() -> str:
+    """What one seed at the papers' sizes says of claims that are decided over seeds, beside the verdict that counts."""
+    lines = []
+    for chapter in _chapters():
+        module: Any = paper_module(chapter, "evidence")
+        rows = {row.id: row for row in Ledger(chapter).rows() if row.headline}
+        for name, point in points_of(module.RecordedSweeps("paper"), module.CLAIMS).items():
+            row = rows[f"{chapter}.claim.{name}"]
+            if not isinstance(row.entry, Claim) or row.entry.status != "attempt":
+                continue
+            meets = Criterion.parse(row.entry.criterion).kept_by(point.value, point.value)
+            state = "not shown" if row.undecided else row.verdict
+            lines.append(
+                [f"`{row.id}`", point.name, figure(point.value), row.entry.criterion, "yes" if meets else "no",
+                 f"{state} ({row.record.scale})" if row.record else state]
+            )  # fmt: skip
+    head = ["claim", "statistic", "one seed at the paper's sizes", "asked for", "meets it", "the verdict that counts"]
+    return table(head, lines) if lines else "No claim has one seed at a paper's sizes alone.\n"
 
 
 def rehearsals() -> str:
@@ -168,6 +191,7 @@ def _minutes(seconds: float) -> str:
 SCALE_GENERATORS = {
     "speeds": speeds,
     "at_paper_scale": at_paper_scale,
+    "one_seed": one_seed,
     "rehearsals": rehearsals,
     "paper_plans": paper_plans,
     "colab_plans": colab_plans,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +24,8 @@ def recorded(
 ) -> None:
     """Judge what recorded runs say of the chapter's numbers and claims, without a notebook.
 
-    A number is that of the lowest seed, or of all seeds, as the chapter's notebooks give it; a claim needs two seeds.
+    A number is that of the lowest seed, or of all seeds, as the chapter's notebooks give it. A claim that is decided
+    over seeds needs two of them; one that is decided over the cases of a training needs one.
     """
     from mrrepro.runs.ledger import Ledger
     from mrrepro.runs.settings import SCALES, require_known
@@ -79,9 +80,8 @@ def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
 def _claims(ledger: Any, scale: str, folder: Path) -> list[Any]:
     records = []
     for name, found in _evidence(ledger.paper, scale, folder).items():
-        runs = getattr(found, "runs", ()) or _fresh(folder, found.seeds)
         held = {"statistic": found.statistic, "n_cases": found.n_cases, "seeds": found.seeds}
-        records.append(_record(ledger, f"{ledger.paper}.claim.{name}", scale, runs, **held))
+        records.append(_record(ledger, f"{ledger.paper}.claim.{name}", scale, found.runs, **held))
     return records
 
 
@@ -129,22 +129,7 @@ def _record(
     )
 
 
-def _fresh(folder: Path, seeds: Collection[int]) -> list[dict[str, Any]]:
-    """All runs of these seeds that are not stale, where the evidence does not say which ones it rests on."""
-    from mrrepro.runs.files import read_json
-    from mrrepro.runs.recorded import stale_reason
-
-    runs = [run for path in sorted(folder.glob("*.json")) for run in read_json(path)["runs"]]
-    return [run for run in runs if run["seed"] in seeds and not stale_reason(run)]
-
-
 def _evidence(chapter: str, scale: str, folder: Path) -> dict[str, Any]:
     """What the chapter's evidence says of its claims, by the claim's short name."""
     module: Any = paper_module(chapter, "evidence")
-    if module is None:
-        return {}
-    if hasattr(module, "RecordedSweeps"):
-        return dict(module.RecordedSweeps(scale, folder).claims())
-    runs = module.recorded_runs(scale)
-    runs.folder = folder
-    return dict(module.claims(runs))
+    return {} if module is None else dict(module.RecordedSweeps(scale, folder).claims())

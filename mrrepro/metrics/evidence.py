@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.statistics import mean_interval
+from mrrepro.metrics.statistics import Interval, mean_interval
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 from mrrepro.runs.records import Statistic
@@ -67,6 +67,22 @@ class StageValues:
         numbers = [run["numbers"][f"{paper}/{self.stage}"] for run in self.used(runs)]
         by_document = ([each[name] for each in numbers] for name in self.documents)
         return self.values(*(held if self.over_seeds else held[0] for held in by_document))
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one recorded seed says of a claim that is decided over seeds: a statistic without an interval."""
+
+    name: str
+    value: float
+
+
+class OneSeed(ValueError):
+    """A statistic over seeds that one recorded seed leaves without an interval."""
+
+    def __init__(self, point: Point) -> None:
+        super().__init__(f"{point.name} is {point.value:g} for one seed, which gives no interval over seeds.")
+        self.point = point
 
 
 class RecordedRuns:
@@ -141,15 +157,38 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     runs : RecordedRuns
     claims : mapping
         Name of a claim to the variants that it compares and a function from ``runs`` to a statistic and the number of
-        cases. A claim is left out unless all its variants are recorded over the same seeds, two at least.
+        cases. A claim is left out unless all its variants are recorded over the same seeds: two at least where it is
+        decided over seeds, one where it is decided over the cases of a training.
     """
     found = {}
     for name, (variants, build) in claims.items():
         seeds = {runs.seeds(variant) for variant in variants}
-        if len(seeds) == 1 and len(next(iter(seeds))) > 1:
+        if len(seeds) != 1 or not next(iter(seeds)):
+            continue
+        try:
             statistic, cases = build(runs)
-            rests_on = tuple(run for variant in variants for run in runs.runs(variant))
-            found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
+        except OneSeed:
+            continue
+        rests_on = tuple(run for variant in variants for run in runs.runs(variant))
+        found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
+    return found
+
+
+def points_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Builder]]) -> dict[str, Point]:
+    """Return what one recorded seed says of the claims that it does not decide, by the claim's short name.
+
+    Parameters
+    ----------
+    runs, claims
+        As in `claims_of`, which leaves these claims out.
+    """
+    found = {}
+    for name, (variants, build) in claims.items():
+        if all(len(runs.seeds(variant)) == 1 for variant in variants):
+            try:
+                build(runs)
+            except OneSeed as undecided:
+                found[name] = undecided.point
     return found
 
 
@@ -211,6 +250,39 @@ def claim_rows(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: S
 
 
 def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
-    """Return the mean over seeds with Student's t interval."""
-    interval = mean_interval(np.asarray(values, dtype=float))
+    """Return the mean over seeds with Student's t interval.
+
+    Raises
+    ------
+    OneSeed
+        There is one value, which has no interval.
+    """
+    sample = np.asarray(values, dtype=float)
+    if sample.size == 1:
+        raise OneSeed(Point(name, float(sample[0])))
+    return statistic_of(name, mean_interval(sample))
+
+
+def over_cases(name: str, by_seed: Sequence[Sequence[float]]) -> Statistic:
+    """Return the mean over test cases, with an interval over what is independent.
+
+    The cases of a seed share their networks. Of several seeds the means are therefore taken, and Student's t interval
+    is that over seeds; of one seed it is that over its cases, and holds for this training.
+
+    Parameters
+    ----------
+    name : str
+        What is averaged.
+    by_seed : sequence of sequences of float
+        Values of the cases of each seed; NaN where a case has none. A seed without any value is left out.
+    """
+    kept = [[value for value in values if np.isfinite(value)] for values in by_seed]
+    kept = [values for values in kept if values]
+    if len(kept) == 1 and len(kept[0]) > 1:
+        return statistic_of(f"{name}, over the test cases of one training", mean_interval(np.asarray(kept[0])))
+    return over_seeds(name, [float(np.mean(values)) for values in kept])
+
+
+def statistic_of(name: str, interval: Interval) -> Statistic:
+    """Name an interval."""
     return Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)

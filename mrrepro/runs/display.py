@@ -43,7 +43,7 @@ class ReceiptTable:
 
     def cells(self) -> list[tuple[str, str, str, str, str]]:
         """Return id, ours, the paper's, verdict and reason of each value."""
-        return [(entry.id, _ours(record), _papers(entry), record.verdict, record.reason) for entry, record in self.rows]
+        return [cells_of(entry, record) for entry, record in self.rows]
 
     def _repr_html_(self) -> str:
         beside = any(id in self.recorded for id, *_ in self.cells())
@@ -65,6 +65,11 @@ class ReceiptTable:
         if not self.rows:
             return "No value was recorded."
         return "\n".join(f"{id}: {verdict}. {reason}" for id, _, _, verdict, reason in self.cells())
+
+
+def cells_of(entry: Number | Claim, record: Record) -> tuple[str, str, str, str, str]:
+    """Return id, ours, the paper's, verdict and reason of a value."""
+    return entry.id, _ours(record), _papers(entry), record.verdict, record.reason
 
 
 def _ours(record: Record) -> str:

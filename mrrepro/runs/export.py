@@ -19,7 +19,7 @@ from mrrepro.runs.records import VERDICTS
 from mrrepro.runs.reported import LedgerError
 from mrrepro.runs.settings import SCALES, require_known
 
-EXPORT_SCHEMA = "mrrepro-ledger-export/1"
+EXPORT_SCHEMA = "mrrepro-ledger-export/2"
 _FLAT = ("value", "sd", "n_seeds", "n_cases", "basis", "commit", "code_digest", "device", "notebook", "seconds")
 _FLAT_TOO = ("peak_memory_mib", "date")
 
@@ -50,6 +50,10 @@ def scorecard(rows: Sequence[LedgerRow]) -> dict[str, int]:
     return counts
 
 
+def _by_paper(ledgers: Sequence[Ledger], rows: Sequence[LedgerRow]) -> dict[str, dict[str, int]]:
+    return {ledger.paper: scorecard([row for row in rows if row.paper == ledger.paper]) for ledger in ledgers}
+
+
 def export_document(ledgers: Sequence[Ledger], data_now: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the whole ledger as the JSON that the schema describes; validated where jsonschema is installed."""
     rows = [row for ledger in ledgers for row in ledger.rows(data_now=data_now)]
@@ -58,9 +62,8 @@ def export_document(ledgers: Sequence[Ledger], data_now: Mapping[str, str] | Non
         "version": __version__,
         "commit": commit(),
         "date": now(),
-        "scorecard": {
-            ledger.paper: scorecard([row for row in rows if row.paper == ledger.paper]) for ledger in ledgers
-        },
+        "scorecard": _by_paper(ledgers, [row for row in rows if not row.asked_here]),
+        "asked_here": _by_paper(ledgers, [row for row in rows if row.asked_here]),
         "rows": [row.plain() for row in rows],
         "deviations": [{"paper": ledger.paper, **asdict(item)} for ledger in ledgers for item in ledger.deviations],
     }
@@ -70,7 +73,7 @@ def export_document(ledgers: Sequence[Ledger], data_now: Mapping[str, str] | Non
 
 def export_schema() -> dict[str, Any]:
     """Return the JSON schema of the export, which is package data."""
-    text = files("mrrepro.runs").joinpath("schemas", "ledger-export-1.json").read_text(encoding="utf-8")
+    text = files("mrrepro.runs").joinpath("schemas", "ledger-export-2.json").read_text(encoding="utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema
 

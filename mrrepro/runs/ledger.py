@@ -48,6 +48,11 @@ class LedgerRow:
         return self.entry.id
 
     @property
+    def asked_here(self) -> bool:
+        """Whether it is a claim that this project makes and the paper does not."""
+        return isinstance(self.entry, Claim) and self.entry.origin != "paper"
+
+    @property
     def undecided(self) -> bool:
         """Whether a claim that counts as ``differs`` is neither shown nor refuted."""
         return self.record is not None and is_undecided(self.entry, self.record.statistic)
@@ -67,6 +72,7 @@ class LedgerRow:
             "paper": self.paper,
             "id": entry.id,
             "kind": "number" if number else "claim",
+            "origin": claim.origin if claim else "paper",
             "item": number.item if number else "",
             "system": number.system if number else "",
             "quantity": number.quantity if number else entry.claim,  # type: ignore[union-attr]

@@ -14,6 +14,10 @@ STATUSES = ("attempt", "underspecified", "not attempted")
 """What is done about a number or a claim; the last two need a ``why``."""
 
 
+ORIGINS = ("paper", "asked here")
+"""Who makes a claim: the paper, or this project of the paper's subject; the scorecard counts them apart."""
+
+
 class LedgerError(ValueError):
     """The ledger, a record or a receipt does not say what it must; names the file, the id and the field."""
 
@@ -156,7 +160,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Claim:
-    """One qualitative claim; ``test`` names the statistic, ``criterion`` the bound its interval must keep."""
+    """One qualitative claim; ``test`` names the statistic, ``criterion`` the bound its interval must keep.
+
+    ``origin`` is one of `ORIGINS`.
+    """
 
     id: str
     claim: str
@@ -166,12 +173,15 @@ class Claim:
     reason: str
     status: str
     why: str
-    needs: str = ""
+    needs: str
+    origin: str
 
     def __post_init__(self) -> None:
         """Check what a verdict will need."""
         _require(self, "id", "claim", "where")
         _check_status(self)
+        if self.origin not in ORIGINS:
+            raise LedgerError(f"{self.id}: origin must be one of {', '.join(ORIGINS)}, but is {self.origin!r}.")
         if self.status == "attempt":
             _require(self, "test", "criterion", "reason")
             try:

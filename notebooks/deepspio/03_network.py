@@ -51,9 +51,10 @@ overrides = {}  # settings by dotted name, e.g. {"training.samples": 4000, "netw
 import numpy as np
 from matplotlib import pyplot as plt
 
+from mrrepro.metrics.evidence import record_claims
 from mrrepro.networks.cost import count_weights, forward_flops
 from mrrepro.networks.variants import NetworkSettings, build_network
-from mrrepro.papers.deepspio.evidence import RecordedSweeps, record_claims
+from mrrepro.papers.deepspio.evidence import RecordedSweeps
 from mrrepro.papers.deepspio.recipe import SHORT, VARIANTS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import TRAINING

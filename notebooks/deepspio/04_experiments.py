@@ -54,9 +54,9 @@ import torch
 from matplotlib import pyplot as plt
 
 from mrrepro.metrics.errors import nmae
-from mrrepro.metrics.evidence import record_values
+from mrrepro.metrics.evidence import record_claims, record_values
 from mrrepro.papers.deepspio import experiments, pictures, plots, result_values, tables
-from mrrepro.papers.deepspio.evidence import RecordedSweeps, best_constant_nmae, record_claims
+from mrrepro.papers.deepspio.evidence import RecordedSweeps, best_constant_nmae
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run

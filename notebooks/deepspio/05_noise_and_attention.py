@@ -51,9 +51,10 @@ import time
 import numpy as np
 import torch
 
+from mrrepro.metrics.evidence import over_seeds, record_claims
 from mrrepro.papers.deepspio import experiments, plots, tables
 from mrrepro.papers.deepspio.attention import ATTENTION
-from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, over_seeds, ratio_over_cases, record_claims
+from mrrepro.papers.deepspio.evidence import MIDDLE, RecordedSweeps, ratio_over_cases
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.papers.deepspio.stages import TRAINING, predict, trained_network
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text

@@ -56,7 +56,7 @@ from matplotlib import pyplot as plt
 from mrrepro.metrics.evidence import record_claims
 from mrrepro.networks.network_size import count_weights
 from mrrepro.networks.pix2pix import DiscriminatorSize, PatchDiscriminator
-from mrrepro.papers.dl_ept.evidence import claims, recorded_runs
+from mrrepro.papers.dl_ept.evidence import RecordedSweeps
 from mrrepro.papers.dl_ept.networks import TRAININGS, new_network
 from mrrepro.papers.dl_ept.recipe import VARIANTS
 from mrrepro.papers.dl_ept.settings import DlEptSettings
@@ -65,7 +65,7 @@ from mrrepro.runs.notebook import open_run
 
 # %%
 run = open_run("dl_ept", "04_networks", DlEptSettings, globals())
-recorded = recorded_runs("demo")
+recorded = RecordedSweeps("demo")
 
 # %% [markdown]
 # ## Generator and discriminator
@@ -186,7 +186,7 @@ show_table(
 )
 
 # %%
-evidence = claims(recorded)
+evidence = recorded.claims()
 decided = [
     "unet_worse_than_gan",
     "gan_sharper_than_unet",

@@ -66,7 +66,7 @@ run = open_run("dl_ept", "05_results", DlEptSettings, globals())
 voxel_size = run.settings.simulation.voxel_size
 results = run.make(TABLE_1)
 rows, slices = results.json("table1.json")["rows"], results.arrays("slices.npz")
-evidence = sweeps.claims(sweeps.recorded_runs("demo"))
+evidence = sweeps.RecordedSweeps("demo").claims()
 
 # %% [markdown]
 # ## Figure 1: phantom 42, and the agar phantom
@@ -196,7 +196,7 @@ show_table(table, caption="H-EPT in the test head in two voxel sizes: mean (sd).
 # <!-- typed: 256: image size in the paper; 2: voxels at scale paper -->
 
 # %%
-at_paper = sweeps.recorded_runs("paper")
+at_paper = sweeps.RecordedSweeps("paper")
 drawn = (
     recorded_arrays("dl_ept", "paper", "headline", TABLE_1.name, "slices.npz") if at_paper.seeds("headline") else None
 )
@@ -281,7 +281,7 @@ show(
 )
 
 # %%
-recorded = sweeps.recorded_runs("demo")
+recorded = sweeps.RecordedSweeps("demo")
 heavier = recorded.documents("heavier", "mask_networks", "mask_networks")
 for quantity, symbol in sweeps.SYMBOLS.items():
     found = [sweeps.tumour_error(each, quantity) for each in heavier]

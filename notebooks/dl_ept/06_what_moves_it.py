@@ -50,7 +50,7 @@ from matplotlib import pyplot as plt
 from mrrepro.metrics.evidence import claim_rows, record_claims, record_values
 from mrrepro.papers.dl_ept import plots
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
-from mrrepro.papers.dl_ept.evidence import anatomy_error, claims, exchanged_error, recorded_runs, select_rows, slope_of
+from mrrepro.papers.dl_ept.evidence import RecordedSweeps, anatomy_error, exchanged_error, select_rows, slope_of
 from mrrepro.papers.dl_ept.experiments import COILS, NOISE_LEVELS, OTHER_ANATOMY, OTHER_CONDITIONS, UNSEEN_SETS
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.result_values import noise_values
@@ -60,8 +60,8 @@ from mrrepro.runs.notebook import open_run
 
 # %%
 run = open_run("dl_ept", "06_what_moves_it", DlEptSettings, globals())
-recorded = recorded_runs("demo")
-evidence = claims(recorded)
+recorded = RecordedSweeps("demo")
+evidence = recorded.claims()
 
 # %% [markdown]
 # ## Is it more than segmentation?

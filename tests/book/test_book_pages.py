@@ -45,7 +45,7 @@ def test_the_scorecard_counts_what_the_ledger_says(tmp_path: Path, monkeypatch: 
     ledger = Ledger("deepspio", tmp_path)
     number = SimpleNamespace(id="deepspio.n", where="Table 1")
     row = SimpleNamespace(entry=number, id=number.id, record=None, verdict="not attempted", reason="no scan is public")
-    row.headline, row.stale = True, ""
+    row.headline, row.stale, row.asked_here = True, "", False
     monkeypatch.setattr(Ledger, "rows", lambda self: (row,))
     monkeypatch.setattr(ledger_pages, "ledger_folders", lambda: {"deepspio": tmp_path})
     monkeypatch.setattr(ledger_pages, "Ledger", lambda paper: ledger)
@@ -55,7 +55,7 @@ def test_the_scorecard_counts_what_the_ledger_says(tmp_path: Path, monkeypatch: 
     assert counts.pop("paper") == "DeepSPIO"
     assert counts.pop("not attempted") == "1"
     assert set(counts.values()) == {"0"}
-    assert total.replace("all", "DeepSPIO") == first
+    assert total.replace("all four", "DeepSPIO") == first
     assert "All 1 numbers and claims" in text
     assert "no scan is public" in text
     assert "Nothing of this paper has been computed yet." in text

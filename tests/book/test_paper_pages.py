@@ -26,8 +26,9 @@ condnet.b.y,Table 1,B,y,1,70,,,Table 1,,scans,,,not attempted,needs a scan
 condnet.c.time,Methods,C,time,h,4,,,Section 2,,none,,,underspecified,no hardware is named
 """
 CLAIMS = """\
-id,claim,where,test,criterion,reason,status,why,needs
-condnet.claim.better,A beats B,Section 4,difference,above 0,any gain,attempt,,scans
+id,claim,where,test,criterion,reason,status,why,needs,origin
+condnet.claim.better,A beats B,Section 4,difference,above 0,any gain,attempt,,scans,paper
+condnet.claim.ours,A beats chance,Not in the paper: asked here,difference,above 0,any gain,attempt,,scans,asked here
 """
 
 
@@ -76,7 +77,8 @@ def lines(text: str) -> list[str]:
 
 def test_a_paper_without_records_is_not_yet_attempted(ledger: Ledger) -> None:
     text = paper_pages.paper_page("condnet")
-    assert "None has been attempted yet; 4 are to be." in text
+    assert "None has been attempted yet; 4 are to be. 1 more claims are asked here beside the paper's." in text
+    assert text.index("## Asked here beside the paper") > text.index("## Claims")
     assert "| A | paper | 0.50 ± 0.1 | 52 |" in lines(text)
     assert "|   | ours | … | … |" in lines(text)
     assert "<svg" not in text
@@ -121,7 +123,7 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:
     ledger.add([record("condnet.b.x", 0.4)])
     text = ledger_pages.not_replicated()
-    assert "| 3 | not yet attempted | No run is recorded yet at any scale. | `condnet.a.x`," in text
+    assert "| 4 | not yet attempted | No run is recorded yet at any scale. | `condnet.a.x`," in text
     assert "| 1 | not attempted | needs a scan | `condnet.b.y` |" in lines(text)
     assert "| 1 | underspecified | no hardware is named | `condnet.c.time` |" in lines(text)
     assert "1 that were attempted and differ" in text
@@ -150,8 +152,17 @@ def test_numbers_and_claims_are_counted_apart(ledger: Ledger) -> None:
     text = ledger_pages.scorecard()
     assert "| CondNet | numbers | 5 | 1 | 1 | 0 | 2 | 2 |" in lines(text)
     assert "| CondNet | claims | 1 | 0 | 0 | 0 | 1 | 0 |" in lines(text)
+    assert "| CondNet | claims asked here | 1 | 0 | 0 | 0 | 1 | 0 |" in lines(text)
     assert "| all | numbers | 5 | 1 | 1 | 0 | 2 | 2 |" in lines(text)
     assert lines(text).count("| simulated | demo | current | 1 |") == 2  # in all, and of this paper
+
+
+def test_what_is_asked_here_is_not_counted_as_the_paper_s(ledger: Ledger) -> None:
+    kept = Statistic("difference", 1.0, 0.5, 1.5)
+    ledger.add([record("condnet.a.x", 0.52), record("condnet.claim.ours", None, kept)])
+    text = ledger_pages.scorecard()
+    assert "| all four | 0 | 1 | 0 | 1 | 4 |" in text
+    assert "| asked here | 0 | 1 | 0 | 0 | 0 |" in text
 
 
 def test_a_stale_result_is_shown_with_its_date(ledger: Ledger) -> None:

@@ -37,7 +37,7 @@ NUMBER = Number(
     why="",
 )
 CLAIM = Claim(
-    "p.better", "A beats B", "Section 4", "bootstrap", "above 0", "a gain is positive", "attempt", "", "images"
+    "p.better", "A beats B", "Section 4", "bootstrap", "above 0", "a gain is positive", "attempt", "", "images", "paper"
 )
 
 
@@ -194,7 +194,8 @@ def ledger(tmp_path):
         id="p.open", tolerance="", tolerance_reason="", status="underspecified", why="the width is not given"
     )
     never = dataclasses.replace(CLAIM, id="p.never", status="not attempted", why="needs a 7 T scanner")
-    return write_ledger(tmp_path / "ledger", (NUMBER, waiting, open_one), (CLAIM, never))
+    ours = dataclasses.replace(CLAIM, id="p.control", origin="asked here")
+    return write_ledger(tmp_path / "ledger", (NUMBER, waiting, open_one), (CLAIM, never, ours))
 
 
 def test_every_entry_has_a_row_with_a_verdict_and_a_reason(ledger):
@@ -206,6 +207,7 @@ def test_every_entry_has_a_row_with_a_verdict_and_a_reason(ledger):
         "p.open": "underspecified",
         "p.better": "not attempted",
         "p.never": "not attempted",
+        "p.control": "not attempted",
     }
     assert all(row.reason for row in rows.values())
     assert rows["p.open"].reason == "the width is not given"
@@ -358,8 +360,11 @@ def test_export_fits_its_schema_and_agrees_with_the_scorecard(ledger, tmp_path):
     counted = dict.fromkeys(VERDICTS, 0)
     for row in document["rows"]:
         counted[row["verdict"]] += row["headline"]
-    assert document["scorecard"]["p"] == counted == scorecard(ledger.rows())
-    assert sum(counted.values()) == len(ledger.entries) == 5
+    assert counted == scorecard(ledger.rows())
+    assert sum(counted.values()) == len(ledger.entries) == 6
+    own = {name: int(name == "not attempted") for name in VERDICTS}
+    assert document["asked_here"]["p"] == own
+    assert document["scorecard"]["p"] == {name: counted[name] - own[name] for name in VERDICTS}
     assert document["deviations"][0]["choice"] == "ours, because"
     with csv_path.open(newline="") as stream:
         table = list(csv.DictReader(stream))

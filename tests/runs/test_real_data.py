@@ -191,7 +191,7 @@ def ledger(tmp_path):
     folder = tmp_path / "ledger"
     folder.mkdir()
     (folder / "numbers.csv").write_text(LEDGER)
-    (folder / "claims.csv").write_text("id,claim,where,test,criterion,reason,status,why\n")
+    (folder / "claims.csv").write_text("id,claim,where,test,criterion,reason,status,why,needs,origin\n")
     return Ledger("fake", folder)
 
 

@@ -21,8 +21,8 @@ LEDGER = """id,item,system,quantity,unit,value,sd,n,where,definition,needs,toler
 fake.total,Table 1,ours,total,mm,4.2,0.5,3,p. 2,twice the sum,images,1.5,spread over seeds,attempt,
 fake.text,Section 2,ours,filters,,7x7,,,p. 2,as built,none,,,attempt,
 """
-CLAIMS = """id,claim,where,test,criterion,reason,status,why
-fake.grows,it grows,p. 3,difference,above 0,a sum of positive numbers,attempt,
+CLAIMS = """id,claim,where,test,criterion,reason,status,why,needs,origin
+fake.grows,it grows,p. 3,difference,above 0,a sum of positive numbers,attempt,,none,paper
 """
 
 

@@ -104,7 +104,9 @@ def test_the_printed_errors_of_deepspio_follow_from_its_estimates(ledgers):
 def test_scorecard_of_the_export_counts_every_entry_once(ledgers):
     document = export_document(list(ledgers.values()))
     for paper, ledger in ledgers.items():
-        assert sum(document["scorecard"][paper].values()) == len(ledger.numbers) + len(ledger.claims)
+        counted = sum(document["scorecard"][paper].values()) + sum(document["asked_here"][paper].values())
+        assert counted == len(ledger.numbers) + len(ledger.claims)
+        assert sum(document["asked_here"][paper].values()) == sum(c.origin == "asked here" for c in ledger.claims) > 0
     assert all(row["verdict"] and row["reason"] for row in document["rows"])
 
 

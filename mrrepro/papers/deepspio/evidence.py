@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.evidence import RecordedRuns
-from mrrepro.metrics.statistics import Interval, mean_interval, rank_correlation, regression_line
+from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds, statistic_of
+from mrrepro.metrics.statistics import Interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
-from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.records import Statistic
 
 MIDDLE = (7.0, 16.0)
 """'Middle' concentrations [ug/mm^3]; section 6."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A statistic, over which seeds and how many cases a seed."""
-
-    statistic: Statistic
-    seeds: tuple[int, ...]
-    n_cases: int
 
 
 class RecordedSweeps(RecordedRuns):
@@ -73,33 +61,7 @@ class RecordedSweeps(RecordedRuns):
 
         A claim whose runs are not recorded at this scale is left out.
         """
-        found = {}
-        for name, (variants, build) in _CLAIMS.items():
-            seeds = [self.seeds(variant) for variant in variants]
-            if all(seeds) and len({*seeds}) == 1 and len(seeds[0]) > 1:
-                statistic, cases = build(self)
-                found[name] = Evidence(statistic, seeds[0], cases)
-        return found
-
-
-def record_claims(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: Sequence[str]) -> None:
-    """Record in a notebook's run what the recorded sweeps say of these claims; one without evidence is left out."""
-    for name in names:
-        if name in evidence:
-            found = evidence[name]
-            run.record(
-                f"deepspio.claim.{name}",
-                statistic=found.statistic,
-                n_seeds=len(found.seeds),
-                n_cases=found.n_cases,
-                seeds=found.seeds,
-                basis="simulated",  # what the recorded sweeps ran on, whatever this run's data are
-            )
-
-
-def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
-    """Mean over seeds with Student's t interval."""
-    return _statistic(name, mean_interval(np.asarray(values, dtype=float)))
+        return claims_of(self, CLAIMS)
 
 
 def ratio_over_cases(
@@ -114,11 +76,7 @@ def ratio_over_cases(
     return Statistic(name, ratio, min(float(low), ratio), max(float(high), ratio))
 
 
-def _statistic(name: str, interval: Interval) -> Statistic:
-    return Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)
-
-
-def _difference(name: str, variant: str, reference: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+def _difference(name: str, variant: str, reference: str) -> Builder:
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         values = sweeps.mean_nmae(variant) - sweeps.mean_nmae(reference)
         return over_seeds(name, values), sweeps.scores(variant).shape[1]
@@ -132,7 +90,7 @@ def _least_so_far(sweeps: RecordedSweeps, variant: str) -> np.ndarray[Any, Any]:
     return np.minimum.accumulate(np.minimum(curves, 1.0), axis=1).mean(axis=1)
 
 
-def _speed(name: str, variant: str, reference: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+def _speed(name: str, variant: str, reference: str) -> Builder:
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         values = _least_so_far(sweeps, variant) - _least_so_far(sweeps, reference)
         return over_seeds(name, values), sweeps.validation_curve(variant)[1].shape[1]
@@ -140,11 +98,11 @@ def _speed(name: str, variant: str, reference: str) -> Callable[[RecordedSweeps]
     return build
 
 
-def _level(name: str, variant: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+def _level(name: str, variant: str) -> Builder:
     return lambda sweeps: (over_seeds(name, sweeps.mean_nmae(variant)), sweeps.scores(variant).shape[1])
 
 
-def _between_sets(name: str, first: str, second: str) -> Callable[[RecordedSweeps], tuple[Statistic, int]]:
+def _between_sets(name: str, first: str, second: str) -> Builder:
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
         values = sweeps.mean_nmae("headline", first) - sweeps.mean_nmae("headline", second)
         return over_seeds(name, values), sweeps.scores("headline", first).shape[1]
@@ -222,15 +180,15 @@ def _ranks(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     true, estimated = (sweeps.scores("headline", kind=kind) for kind in ("true_mean", "estimated_mean"))
     intervals = [rank_interval(t, e) for t, e in zip(true, estimated, strict=True)]
     worst = min(intervals, key=lambda interval: interval.low)
-    return _statistic("Spearman correlation of region means, seed with the least lower bound", worst), true.shape[1]
+    return statistic_of("Spearman correlation of region means, seed with the least lower bound", worst), true.shape[1]
 
 
 def _ranks_without_field(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     true, estimated = (sweeps.scores("no_field", kind=kind).ravel() for kind in ("true_mean", "estimated_mean"))
-    return _statistic("Spearman correlation of region means without field", rank_interval(true, estimated)), true.size
+    return statistic_of("Spearman correlation of region means without field", rank_interval(true, estimated)), true.size
 
 
-_CLAIMS: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], tuple[Statistic, int]]]] = {
+CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "no_bias_on_breast": (("headline",), _between_sets("NMAE on drawn breasts minus on test images", "breast", "test")),
     "air_negligible": (("headline",), lambda sweeps: _air(sweeps, low=False)),
     "air_confuses_low": (("headline",), lambda sweeps: _air(sweeps, low=True)),
@@ -272,3 +230,4 @@ _CLAIMS: dict[str, tuple[tuple[str, ...], Callable[[RecordedSweeps], tuple[Stati
     "control_shuffled": (("shuffled_targets",), _level("NMAE with shuffled targets", "shuffled_targets")),
     "void_not_needed": (("no_void", "reference"), _difference("NMAE without minus with void", "no_void", "reference")),
 }
+"""By the claim's short name: the variants it rests on, and its statistic."""

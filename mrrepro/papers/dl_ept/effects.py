@@ -12,7 +12,7 @@ import numpy as np
 
 from mrrepro.metrics.evidence import RecordedRuns
 from mrrepro.papers.dl_ept.cases import TEST_HEAD
-from mrrepro.papers.dl_ept.evidence import anatomy_error, number, recorded_runs, select_rows, table1_row
+from mrrepro.papers.dl_ept.evidence import RecordedSweeps, anatomy_error, number, select_rows, table1_row
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.runs.deviations import write_effects
 
@@ -94,7 +94,7 @@ def _mean(values: Sequence[float]) -> str:
 
 def main() -> None:
     """Write the effects into the register."""
-    write_effects("dl_ept", effects(recorded_runs("demo")))
+    write_effects("dl_ept", effects(RecordedSweeps("demo")))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,26 @@ SHORT = {"white_matter": "wm", "grey_matter": "gm", "csf": "csf"}
 SYMBOLS = {"conductivity": "sigma", "relative_permittivity": "eps"}
 
 
-def recorded_runs(scale: str = "demo") -> RecordedRuns:
-    """Return the chapter's recorded runs."""
-    return RecordedRuns("dl_ept", scale)
+class RecordedSweeps(RecordedRuns):
+    """The recorded runs of the chapter at one scale.
 
+    Parameters
+    ----------
+    scale : str
+        Of the recording.
+    folder : Path, optional
+        Where the recorded files lie; by default in the package.
+    """
 
-def claims(runs: RecordedRuns) -> dict[str, Evidence]:
-    """Return the evidence for each claim that is decided from recorded runs."""
-    found = claims_of(runs, _CLAIMS)
-    for name in _SEEDLESS & found.keys():
-        found[name] = replace(found[name], seeds=found[name].seeds[:1], runs=found[name].runs[:1])
-    return found
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        super().__init__("dl_ept", scale, folder)
+
+    def claims(self) -> dict[str, Evidence]:
+        """Evidence for each claim that is decided from recorded runs, by the claim's short name."""
+        found = claims_of(self, CLAIMS)
+        for name in _SEEDLESS & found.keys():
+            found[name] = replace(found[name], seeds=found[name].seeds[:1], runs=found[name].runs[:1])
+        return found
 
 
 def select_rows(rows: Sequence[Row], **wanted: Any) -> list[Row]:
@@ -258,7 +268,7 @@ def _boundary_gain(rows: list[Row]) -> float:
     return max(error(method, q) / error("helmholtz", q) for method in ("mask", "tissue") for q in QUANTITIES)
 
 
-_CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
+CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
     "hept_sd_exceeds_mean": (("headline",), _sd_over_mean),
     "hept_mean_within_10_percent": _over_cells(
         "largest error of a mean of H-EPT [%]",
@@ -351,3 +361,4 @@ _CLAIMS: dict[str, tuple[Sequence[str], Builder]] = {
         ),
     ),
 }
+"""By the claim's short name: the variants it rests on, and its statistic."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from mrrepro.metrics.evidence import RecordedRuns
-from mrrepro.papers.dl_ept.evidence import claims, exchanged_error
+from mrrepro.papers.dl_ept.evidence import RecordedSweeps, exchanged_error
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 
 
-class MadeUp(RecordedRuns):
+class MadeUp(RecordedSweeps):
     """Recordings that were never made: the numbers of the headline's stages, one a seed."""
 
     def __init__(self, *seeds):
-        super().__init__("dl_ept")
+        super().__init__()
         self._fresh = {"headline": [{"seed": seed, "numbers": numbers} for seed, numbers in enumerate(seeds)]}
 
     def runs(self, variant):
@@ -23,8 +22,8 @@ class MadeUp(RecordedRuns):
 def of_one_claim(monkeypatch, claim, *seeds):
     from mrrepro.papers.dl_ept import evidence
 
-    monkeypatch.setattr(evidence, "_CLAIMS", {claim: evidence._CLAIMS[claim]})
-    return claims(MadeUp(*seeds))[claim]
+    monkeypatch.setattr(evidence, "CLAIMS", {claim: evidence.CLAIMS[claim]})
+    return MadeUp(*seeds).claims()[claim]
 
 
 def test_boundaries_are_judged_by_the_logarithm_over_the_heads_of_one_run(monkeypatch):

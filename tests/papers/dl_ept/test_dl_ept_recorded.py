@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mrrepro.papers.dl_ept.effects import effects
-from mrrepro.papers.dl_ept.evidence import claims, recorded_runs
+from mrrepro.papers.dl_ept.evidence import RecordedSweeps
 from mrrepro.papers.dl_ept.network_files import read_slice_network
 from mrrepro.papers.dl_ept.recipe import SETTINGS, VARIANTS
 from mrrepro.papers.dl_ept.shipped import shipped_files
@@ -21,7 +21,7 @@ def test_three_seeds_are_recorded_and_not_stale(variant):
 
 
 def test_every_attempted_claim_has_evidence():
-    evidence = claims(recorded_runs("demo"))
+    evidence = RecordedSweeps("demo").claims()
     assert len(evidence) == 33
     seedless = evidence.pop("hept_errors_at_boundaries")
     assert (seedless.seeds, seedless.n_cases) == ((0,), 3)
@@ -30,14 +30,14 @@ def test_every_attempted_claim_has_evidence():
 
 def test_the_register_says_what_was_recorded():
     text = register_path("dl_ept").read_text("utf8")
-    assert register_with_effects(text, effects(recorded_runs("demo"))) == text, (
+    assert register_with_effects(text, effects(RecordedSweeps("demo"))) == text, (
         "python -m mrrepro.papers.dl_ept.effects"
     )
 
 
 @pytest.mark.parametrize("third", ["mask", "tissue"])
 def test_shipped_networks_are_those_of_the_recorded_training(third):
-    run = next(run for run in recorded_runs("demo").runs("headline") if run["seed"] == 0)
+    run = next(run for run in RecordedSweeps("demo").runs("headline") if run["seed"] == 0)
     for path in shipped_files(third):
         network = read_slice_network(path)
         stage = f"dl_ept/{path.stem}"

@@ -12,7 +12,7 @@ import torch
 from mrrepro.papers.dl_ept import database as database_module
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED, database_cases, property_factors
 from mrrepro.papers.dl_ept.database import DATABASE, INDEX
-from mrrepro.papers.dl_ept.evidence import claims, slope_of
+from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps, slope_of
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.networks import TRAININGS, batches_of, database_slices, read_network
 from mrrepro.papers.dl_ept.recipe import VARIANTS
@@ -145,7 +145,6 @@ def test_erosion_stops_where_too_few_voxels_remain():
 
 
 def test_every_decided_claim_is_in_the_ledger():
-    from mrrepro.papers.dl_ept.evidence import _CLAIMS
     from mrrepro.runs.ledger import Ledger
 
     entries = Ledger("dl_ept").entries
@@ -154,12 +153,10 @@ def test_every_decided_claim_is_in_the_ledger():
         for name, entry in entries.items()
         if ".claim." in name and entry.status == "attempt"
     }
-    assert set(_CLAIMS) == attempted
+    assert set(CLAIMS) == attempted
     known = {variant.name for variant in VARIANTS}
-    assert all(set(variants) <= known for variants, _ in _CLAIMS.values())
+    assert all(set(variants) <= known for variants, _ in CLAIMS.values())
 
 
 def test_claims_without_recordings_are_left_out(tmp_path):
-    from mrrepro.metrics.evidence import RecordedRuns
-
-    assert claims(RecordedRuns("dl_ept", "demo", tmp_path)) == {}
+    assert RecordedSweeps("demo", tmp_path).claims() == {}
