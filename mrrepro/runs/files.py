@@ -8,7 +8,7 @@ import os
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
@@ -29,19 +29,52 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
     a half-written file under ``path``; what was there before stays until then.
     """
     path = Path(path)
+    with _unfinished(path) as unfinished:
+        with unfinished.open("wb") as stream:
+            yield stream
+            _flush(stream)
+        unfinished.replace(path)
+    sync_folder(path.parent)
+
+
+def write_whole(contents: Mapping[Path, bytes]) -> None:
+    """Write several files; not one takes its name before all of them lie on the disk as a whole."""
+    with ExitStack() as stack:
+        written = [(stack.enter_context(_unfinished(path)), path) for path in contents]
+        for unfinished, path in written:
+            with unfinished.open("wb") as stream:
+                stream.write(contents[path])
+                _flush(stream)
+        for unfinished, path in written:
+            unfinished.replace(path)
+    for folder in {path.parent for path in contents}:
+        sync_folder(folder)
+
+
+def copy_verified(source: Path, target: Path, sha256: str) -> None:
+    """Copy a file atomically; ``ValueError`` where what was read is not of this SHA-256, and nothing is replaced."""
+    content = source.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{source} is not what was written there (its SHA-256 is another): make it again.")
+    write_whole({target: content})
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Give the name under which a file is written beside its place; after an error nothing lies there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.parent / f"{_UNFINISHED}{path.name}-{uuid.uuid4().hex[:8]}"
     try:
-        with unfinished.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
+        yield unfinished
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
-    sync_folder(path.parent)
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:
