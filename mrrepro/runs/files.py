@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
+from filelock import FileLock
 
 _UNFINISHED = ".unfinished-"
 
@@ -51,12 +52,18 @@ def write_whole(contents: Mapping[Path, bytes]) -> None:
         sync_folder(folder)
 
 
-def copy_verified(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file atomically; ``ValueError`` where what was read is not of this SHA-256, and nothing is replaced."""
-    content = source.read_bytes()
+def read_verified(path: Path, sha256: str) -> bytes:
+    """Read a file; ``ValueError`` where its bytes are not of this SHA-256."""
+    content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"{source} is not what was written there (its SHA-256 is another): make it again.")
-    write_whole({target: content})
+        raise ValueError(f"{path} is not what was written there (its SHA-256 is another): make it again.")
+    return content
+
+
+def lock_beside(path: Path) -> FileLock:
+    """Return the lock that one process at a time holds while it reads a small file and writes it anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))
 
 
 @contextmanager
