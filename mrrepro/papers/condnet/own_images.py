@@ -132,8 +132,8 @@ class WorldGrid:
         ratio = self.voxel_size / np.array(volume.voxel)
         data = ndimage.gaussian_filter(volume.data, 0.5 * np.sqrt(np.maximum(ratio**2 - 1.0, 0.0)))
         to_index = np.linalg.inv(volume.affine) @ self.affine_mm()
-        moved = ndimage.affine_transform(data, to_index[:3, :3], to_index[:3, 3], output_shape=self.shape, order=1)
-        return np.asarray(moved, np.float32)
+        within = _moved(np.ones_like(data), to_index, self.shape, "grid-constant") >= 0.5
+        return np.where(within, _moved(data, to_index, self.shape, "nearest"), 0.0).astype(np.float32)
 
     def refined(
         self, values: Float32[np.ndarray, "a b c"], inside: Bool[np.ndarray, "a b c"], grid: WorldGrid
@@ -141,11 +141,20 @@ class WorldGrid:
         """Another grid's values on this one: linear over the inside, 0 where half of the weight is outside."""
         to_index = np.linalg.inv(grid.affine_mm()) @ self.affine_mm()
         parts = [
-            ndimage.affine_transform(part, to_index[:3, :3], to_index[:3, 3], output_shape=self.shape, order=1)
+            _moved(part, to_index, self.shape, "grid-constant")
             for part in (np.where(inside, values, 0.0), inside.astype(np.float32))
         ]
         mean = parts[0] / np.maximum(parts[1], 1e-6)
         return np.where(parts[1] >= 0.5, mean, 0.0).astype(np.float32)
+
+
+def _moved(
+    values: Float[np.ndarray, "a b c"], to_index: Float[np.ndarray, "4 4"], shape: tuple[int, int, int], mode: str
+) -> Float[np.ndarray, "x y z"]:
+    """Interpolate linearly; ``mode`` says what lies beyond the outermost voxels' centres."""
+    return np.asarray(
+        ndimage.affine_transform(values, to_index[:3, :3], to_index[:3, 3], output_shape=shape, order=1, mode=mode)
+    )
 
 
 def outline_of(images: Float32[np.ndarray, "2 x y z"]) -> Bool[np.ndarray, "x y z"]:
