@@ -40,8 +40,8 @@ class FieldRequest:
     labels : Path, optional
         NIfTI on the same grid, values 0 to 13 in the order of ``HEAD_TISSUES``; needed for a 10-10 position.
     scalp_point_mm : tuple of 3 float, optional
-        World position of the point below the coil [mm], in place of a 10-10 position; the nearest point of the scalp
-        along the ray from the middle of the head is taken.
+        World position of the point below the coil [mm], in place of a 10-10 position; the point of the scalp on the ray
+        from the middle of the head through it is taken.
     stimulation : StimulationSettings
         Coil, gap, angle, current and solver.
     force : bool
@@ -155,7 +155,7 @@ def _place(
 ) -> PlacedCoil:
     choice, head = request.stimulation.choice(), conductivity > 0.0
     if request.scalp_point_mm is not None:
-        point, normal = _nearest_site(head, affine, request.scalp_point_mm)
+        point, normal = _site_on_ray(head, affine, request.scalp_point_mm)
     elif labels is not None:
         point, normal = scalp_site(head, np.isin(labels, labels_of(BRAIN_TISSUES)), affine, choice.position)
     else:
@@ -163,7 +163,7 @@ def _place(
     return _checked(choice, point, normal, conductivity, affine)
 
 
-def _nearest_site(
+def _site_on_ray(
     head: Bool[np.ndarray, "x y z"], affine: Float[np.ndarray, "4 4"], point_mm: tuple[float, float, float]
 ) -> tuple[Point, Point]:
     surface = HeadSurface(head, affine)

@@ -203,3 +203,20 @@ def test_a_point_of_the_scalp_in_place_of_a_name(tmp_path: Path, conductor: tupl
     assert found.exit_code == 0, found.output
     field = nibabel.load(tmp_path / "e.nii.gz").get_fdata()[..., 3]
     assert field[:, :, SHAPE[2] // 2 :].max() > 2.0 * field[:, :, : SHAPE[2] // 2].max()
+
+
+def test_a_point_of_the_scalp_is_in_millimetres_of_the_file_s_world(
+    tmp_path: Path, conductor: tuple[Path, Path]
+) -> None:
+    """The same head elsewhere in the world, the coil over the same place of it."""
+    away = nibabel.load(conductor[0]).affine + np.outer((200.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    moved = write(tmp_path / "moved.nii.gz", nibabel.load(conductor[0]).get_fdata(), away)
+    fields = []
+    for path, point in ((conductor[0], "0,0,90"), (moved, "200,0,90")):
+        output = tmp_path / f"e_of_{path.name}"
+        found = run(
+            "simulate", "condnet", "--conductivity", path, "--scalp-point", point, "--gap-mm", "25", "-o", output
+        )
+        assert found.exit_code == 0, found.output
+        fields.append(nibabel.load(output).get_fdata()[..., 3])
+    np.testing.assert_allclose(fields[1], fields[0], rtol=1e-2, atol=1e-2 * fields[0].max())

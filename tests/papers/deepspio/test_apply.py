@@ -236,6 +236,15 @@ def test_several_slices_and_npz_give_what_single_slices_give(tmp_path, own, pair
     np.testing.assert_allclose(npz.affine[:, in_plane], nibabel.load(even).affine[:, in_plane], rtol=1e-6)
 
 
+def test_a_field_of_view_that_contradicts_the_affine_is_refused(tmp_path, own):
+    _, even, odd = own
+    report = apply_to_files(Request(even, odd, tmp_path / "same.nii", field_of_view_mm=50.0))
+    assert report["grid"]["pixel_mm"] == pytest.approx([50 / 128, 50 / 128], rel=1e-5)
+    with pytest.raises(ValueError, match=r"field_of_view_mm is 60, but by its affine .* covers 50 mm along z"):
+        apply_to_files(Request(even, odd, tmp_path / "other.nii", field_of_view_mm=60.0))
+    assert not (tmp_path / "other.nii").exists()
+
+
 def test_sagittal_slices_and_files_of_two_axes(tmp_path, own):
     _, even, odd = own
     apply_to_files(Request(even, odd, tmp_path / "plain.nii"))
