@@ -49,9 +49,7 @@ def patient_numbers(means):
     numbers |= {"test_sinus_enhances": [[0, 1, 1, 0]] * 3, "test_true_rise_sinus": [[0.01, 0.3, 0.5, 0.01]] * 3}
     for name, values in means.items():
         if name in ("dice", "voxel_auc", "amplitude"):
-            numbers["summary"] = [
-                held | {f"test_{name}": v} for held, v in zip(numbers["summary"], values, strict=True)
-            ]
+            numbers["summary"] = [{f"test_{name}": value} for value in values]
         elif name in ("found", "found_0.2", "found_0.4"):
             key = "test_found_0.3" if name == "found" else f"test_{name}"
             numbers[key] = [[0.99, v - 0.001, 0.99, v + 0.001] for v in values]
@@ -434,3 +432,13 @@ def test_rows_beside_the_thesis_are_means_of_what_is_recorded(tmp_path):
     assert row["MAE, tumor"] == pytest.approx((0.2 + 0.2 + 0.4) / 3)
     assert row["MAE, tumor, thesis"] == 0.173
     assert row["SSIM, brain, thesis"] == 0.718
+
+
+def test_trainings_that_find_more_than_a_tenth_are_named_with_what_they_do_to_other_tumors(tmp_path):
+    variants = {"model3_l2b": {"found": (0.05, 0.7, 0.1), "false": (0.9, 0.2, 0.8)}, "patch64_lssim": {"found": RISING}}
+    variants["patch64_lssim"]["false"] = same(0.9)
+    sweeps = recorded_with(tmp_path, variants)
+    assert result_values.finders(sweeps, result_values.MODELS) == "model 3, L2B, seed 1: 0.70 (0.20)"
+    of_patches = result_values.finders(sweeps, result_values.PATCHES)
+    assert of_patches.split("; ")[2] == "64 mm, SSIM, seed 2: 0.60 (0.90)"
+    assert result_values.finders(sweeps, {"table6.model0.l1b": "model0"}) == "none"
