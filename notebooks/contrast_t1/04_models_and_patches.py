@@ -146,8 +146,8 @@ least, *_, most = sorted(fissures, key=lambda words: fissures[words]) if fissure
 if fissures and sweeps.seeds("l1b"):
     show_text(
         f"A fissure that does not enhance is brightened by {fissures[least]:.2f} ({least}) to {fissures[most]:.2f} "
-        f"({most}) of the true rise of one that does, by {np.median(list(fissures.values())):.2f} in the median one. The "
-        f"wider model 0 of [the losses](03_losses.ipynb), trained for longer, has "
+        f"({most}) of the true rise of one that does, by {np.median(list(fissures.values())):.2f} in the median one. "
+        f"The wider model 0 of [the losses](03_losses.ipynb), trained for longer, has "
         f"{sweeps.false_fissure('l1b').mean():.2f}."
     )
 
