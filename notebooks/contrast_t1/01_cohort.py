@@ -167,8 +167,8 @@ show(
 # ## What was set after trials
 #
 # A simulated cohort can be turned until it shows what one wishes. This one was turned once, so that a classifier by
-# radiomics finds about what the thesis found, and then left; the criteria of all claims stood in the ledger before the
-# recorded runs. Set on the way, and not taken from any measurement:
+# radiomics finds about what the thesis found, and then left. The criteria stood in the ledger before the recorded runs;
+# those that were put right after them say so there. Set on the way, and not taken from any measurement:
 #
 # - how far the evidence shows: the reach of oedema and necrosis, and the water of the core, which lengthens its T2 and
 #   T1;

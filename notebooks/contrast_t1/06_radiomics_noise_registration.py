@@ -225,7 +225,8 @@ else:
 # ## Misregistration
 #
 # T2, FLAIR and the post-contrast image are shifted and turned against T1, against a cohort that is registered
-# perfectly; one network each, over seeds.
+# perfectly; one network each, over seeds. That the error grows is built in, since no input tells the shifts; by how
+# much is not.
 
 # %%
 show_text(
@@ -291,10 +292,13 @@ if real:
 
 # %% [markdown]
 # ## The claims
+#
+# Those of the thesis are not decided here. That the inputs tell who enhances, that noise limits and that
+# misregistration limits are put into the simulated cohort: no result could deny them. What is decided is ours: whether
+# the classifier finds what is there, and nothing where nothing is.
 
 # %%
-decided = ["radiomics_beats_chance", "radiomics_auc", "control_permuted_labels", "leaked_selection_inflates"]
-decided += ["misregistration_limits"]
+decided = ["radiomics_auc", "control_permuted_labels", "leaked_selection_inflates"]
 record_claims(run, claims, decided, by=evidence.MAKERS)
 show_table(claim_rows(run, claims, decided), caption="What decides each claim.", name="tab-claims-radiomics")
 

@@ -1,7 +1,7 @@
 """What the recorded sweeps say about the thesis' claims, and a sceptic's: one statistic with its interval each.
 
-The statistics and criteria stand in the chapter's ledger, which was written before any of these runs; each kind of
-claim has a module of its own beside this one.
+The statistics and criteria stand in the chapter's ledger, which was written before any of these runs; where one was
+changed or added later, its reason says so. Each kind of claim has a module of its own beside this one.
 """
 
 from __future__ import annotations

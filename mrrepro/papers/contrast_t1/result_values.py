@@ -125,5 +125,39 @@ def beside_thesis(
     return table
 
 
+def row_words(row: str) -> str:
+    """A row of Tables 6 and 7 in words.
+
+    >>> row_words("table6.model3.l2b"), row_words("table7.size64.lssim"), row_words("table7.full.l1b")
+    ('model 3, L2B', '64 mm, SSIM', 'whole volumes, L1B')
+    """
+    _, subject, loss = row.split(".")
+    if subject.startswith("model"):
+        named = f"model {subject.removeprefix('model')}"
+    else:
+        named = "whole volumes" if subject == "full" else f"{subject.removeprefix('size')} mm"
+    return f"{named}, {'SSIM' if loss == 'lssim' else loss.upper()}"
+
+
+def finders(sweeps: RecordedScores, rows: Mapping[str, str], above: float = 0.1) -> str:
+    """Say which trainings find more than a share of the enhancing voxels, and how much of other tumors they enhance.
+
+    Parameters
+    ----------
+    sweeps : RecordedScores
+        Where the variants are; rows without a recording are left out.
+    rows : mapping of str to str
+        Row of Tables 6 and 7 to variant.
+    above : float
+        Share of the truly enhancing voxels of new patients, in [0, 1].
+    """
+    found = []
+    for row, variant in rows.items():
+        if sweeps.seeds(variant):
+            each = zip(sweeps.seeds(variant), sweeps.found(variant), sweeps.false_share(variant), strict=True)
+            found += [f"{row_words(row)}, seed {k}: {share:.2f} ({no:.2f})" for k, share, no in each if share > above]
+    return "; ".join(found) or "none"
+
+
 VALUES = values_of({**LOSSES, **MODELS, **PATCHES, **MIX, **ABSTRACT})
 """What recorded runs decide without a notebook."""

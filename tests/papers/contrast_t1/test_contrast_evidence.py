@@ -7,9 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from mrrepro.metrics.evidence import OneSeed
 from mrrepro.papers.contrast_t1 import evidence, recipe, result_values
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
 from mrrepro.papers.contrast_t1.law_claims import amplitudes
+from mrrepro.papers.contrast_t1.recorded_scores import share_over_seeds
 from mrrepro.phantoms.enhancement_law import EnhancementLaw
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.settings import configure
@@ -27,42 +29,258 @@ def write(folder, variant, numbers, stage="evaluation"):
     (folder / f"{variant}.json").write_text(json.dumps({"runs": runs}))
 
 
-def patients(found, mae):
-    """Two patients a seed, of whom the second enhances; its share of found voxels and both errors."""
-    return {
-        "test_true_rise_leaky": [[NAN, 0.8]] * 3,
-        "seen_true_rise_leaky": [[NAN, 0.8]] * 3,
-        "test_found_0.3": [[0.9, value] for value in found],
-        "seen_found_0.3": [[0.9, value + 0.1] for value in found],
-        "test_mae_b": mae,
-    }
+MAE = {"test_mae_b": [[0.1] * 4] * 3}
+"""Errors of four patients a seed, by which they are counted."""
 
 
-def test_shares_count_enhancing_patients_and_the_largest_loss(tmp_path):
-    write(tmp_path, "l1b", patients((0.01, 0.02, 0.03), [[0.1, 0.2]] * 3))
-    write(tmp_path, "l2b", patients((0.04, 0.01, 0.02), [[0.1, 0.2]] * 3))
-    write(tmp_path, "lssim", patients((0.0, 0.0, 0.05), [[0.1, 0.2]] * 3))
+def half_width(values):
+    """Half of Student's t interval of three values; t of 2 degrees of freedom at 97.5 % is 4.3027."""
+    return 4.302652729911275 * np.std(values, ddof=1) / np.sqrt(3)
+
+
+def patient_numbers(means):
+    """An evaluation of four patients a seed, of whom the second and the fourth enhance, with these means of a seed.
+
+    ``found`` and ``seen`` are over those who enhance, ``false`` over the others, ``fissure`` over the first and the
+    last, whose fissure does not enhance; the true rise of the other fissures is 0.4. ``dice``, ``voxels`` and
+    ``amplitude`` are of the summary, all else is over all patients.
+    """
+    numbers = {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")} | MAE
+    numbers |= {"test_sinus_enhances": [[0, 1, 1, 0]] * 3, "test_true_rise_sinus": [[0.01, 0.3, 0.5, 0.01]] * 3}
+    for name, values in means.items():
+        if name in ("dice", "voxel_auc", "amplitude"):
+            numbers["summary"] = [{f"test_{name}": value} for value in values]
+        elif name in ("found", "found_0.2", "found_0.4"):
+            key = "test_found_0.3" if name == "found" else f"test_{name}"
+            numbers[key] = [[0.99, v - 0.001, 0.99, v + 0.001] for v in values]
+        elif name == "seen":
+            numbers["seen_found_0.3"] = [[0.99, v - 0.001, 0.99, v + 0.001] for v in values]
+        elif name == "false":
+            numbers["test_false_share_0.3"] = [[v - 0.01, 0.99, v + 0.01, 0.99] for v in values]
+        elif name == "fissure":
+            numbers["test_rise_sinus"] = [[v - 0.01, 0.9, 0.7, v + 0.01] for v in values]
+        else:
+            numbers[f"test_{name}"] = [[v - 0.03, v + 0.01, v + 0.03, v - 0.01] for v in values]
+    return numbers
+
+
+def same(value):
+    return (value, value, value)
+
+
+MODELS = [recipe.compared(f"model{k}", loss) for loss in recipe.COMPARED_LOSSES for k in range(5)]
+PATCHES = [recipe.compared(f"patch{edge}", loss) for loss in recipe.COMPARED_LOSSES for edge in (128, 96, 64)]
+STEEP = {"model1": 0.1, "patch128": 0.2, "patch96": 0.3, "patch64": 0.4}
+RISING = (0.3, 0.4, 0.6)
+
+PLAIN = {
+    # what each variant is recorded with by seed, and what the statistic is by seed
+    "seen_patients_enhance": ({"l1b": {"seen": (0.5, 0.4, 0.3), "found": same(0.1)}}, (0.4, 0.3, 0.2)),
+    "ssim_sharper": ({"lssim": {"gradient": (0.8, 0.9, 1.0)}, "l1b": {"gradient": same(0.5)}}, (1.6, 1.8, 2.0)),
+    "ssim_scores_best": (
+        {"lssim": {"ssim_b": (0.9, 0.8, 0.6)}}
+        | {name: {"ssim_b": same(v)} for name, v in {"l1": 0.5, "l2": 0.6, "l1b": 0.4, "l2b": 0.3}.items()},
+        (0.3, 0.2, 0.0),
+    ),
+    "ssim_best_mae": (
+        {"lssim": {"mae_b": (0.2, 0.3, 0.5)}}
+        | {name: {"mae_b": same(v)} for name, v in {"l1": 0.5, "l2": 0.6, "l1b": 0.1, "l2b": 0.3}.items()},
+        (0.1, 0.2, 0.4),
+    ),
+    "l2_best_mse": ({"l2": {"mse_b": (0.1, 0.2, 0.4)}, "lssim": {"mse_b": same(0.5)}}, (-0.4, -0.3, -0.1)),
+    "losses_equivalent": (
+        {"l1b": {"ssim": same(0.5)}, "l2b": {"ssim": (0.6, 0.7, 0.9)}, "lssim": {"ssim": same(0.4)}},
+        (0.2, 0.3, 0.5),
+    ),
+    "tumor_masked_losses_distort": (
+        {"l1t": {"mae_b": (0.4, 0.5, 0.8)}, "l1b": {"mae_b": same(0.2)}}
+        | {"l2t": {"mae_b": same(0.3)}, "l2b": {"mae_b": same(0.1)}},
+        (2.0, 2.5, 3.0),
+    ),
+    "focus_does_not_help_tumor": ({"l1t": {"mae_t": RISING}, "l1": {"mae_t": same(0.5)}}, (-0.2, -0.1, 0.1)),
+    "focus_does_not_help_brain": ({"l1b": {"mae_b": RISING}, "l1": {"mae_b": same(0.5)}}, (-0.2, -0.1, 0.1)),
+    "fissure_learned": ({"l1b": {"found_sinus": (0.9, 0.8, 0.6), "found": same(0.1)}}, (0.8, 0.7, 0.5)),
+    "fissure_hallucinated": ({"l1b": {"fissure": (0.2, 0.3, 0.4)}}, (0.5, 0.75, 1.0)),
+    "fissure_hallucinated_with_most_models": (
+        {name: {"fissure": tuple(0.02 * (k + 1) * n for n in (1, 2, 4))} for k, name in enumerate(MODELS)},
+        (0.4, 0.8, 1.6),  # the eighth of fifteen, over 0.4
+    ),
+    "models_equivalent": (
+        {f"model{k}": {"ssim": same(v)} for k, v in {0: 0.5, 1: 0.4, 3: 0.1, 4: 0.2}.items()}
+        | {"model2": {"ssim": (0.6, 0.7, 0.9)}},
+        (0.1, 0.2, 0.4),
+    ),
+    "model0_brightens_dark": (
+        {f"model{k}": {"dark_error": same(0.1 * k)} for k in (1, 2, 3, 4)}
+        | {"model0": {"dark_error": (0.5, 0.6, 0.8)}},
+        (0.25, 0.35, 0.55),
+    ),
+    "smaller_patches_worse": (
+        {recipe.compared(size, loss): {"mae_t": same(v)} for size, v in STEEP.items() for loss in ("L1B", "LSSIM")}
+        # weights of a slope over four steps: -0.3, -0.1, 0.1, 0.3
+        | {recipe.compared(size, "L2B"): {"mae_t": same(0.1)} for size in STEEP}
+        | {"patch64_l2b": {"mae_t": (0.2, 0.3, 0.0)}},
+        (0.03, 0.06, -0.03),
+    ),
+    "smaller_patches_worse_on_same_cube": (
+        {"patch64": {"central_mae": RISING}, "model1": {"central_mae": same(0.2)}},
+        (0.1, 0.2, 0.4),
+    ),
+    "mix_alone_enhances": (
+        {"headline": {"found": (0.6, 0.7, 0.9)}}
+        | {"l1b": {"found": same(0.1)}, "l2b": {"found": (0.2, 0.2, 0.1)}, "lssim": {"found": (0.1, 0.1, 0.3)}},
+        (0.4, 0.5, 0.6),
+    ),
+    "mix_is_coarse": ({"headline": {"dice": RISING}}, RISING),
+    "mix_false_positives": ({"headline": {"false": RISING}, "l1b": {"false": same(0.1)}}, (0.2, 0.3, 0.5)),
+    "mix_scores_alike": ({"headline": {"mae_b": RISING}, "l1b": {"mae_b": same(0.2)}}, (0.1, 0.2, 0.4)),
+    "mix_best_ssim": ({"headline": {"ssim_b": RISING}, "lssim": {"ssim_b": same(0.2)}}, (0.1, 0.2, 0.4)),
+    "mix_no_gain_in_tumor": ({"headline": {"ssim_t": RISING}, "lssim": {"ssim_t": same(0.2)}}, (0.1, 0.2, 0.4)),
+    "mix_prevents_distortions": (
+        {"l1t": {"mae_b": (0.4, 0.5, 0.8)}, "l2t": {"mae_b": same(0.6)}, "headline": {"mae_b": same(0.2)}},
+        (2.0, 2.5, 3.0),
+    ),
+    "threshold_does_not_decide": (
+        {"headline": {"found_0.2": same(0.9), "found_0.4": (0.4, 0.5, 0.9)}}
+        | {"l1b": {"found_0.2": same(0.2), "found_0.4": same(0.1)}},
+        (0.3, 0.4, 0.7),
+    ),
+    "adversarial_term_helps": ({"mix_gan": {"dice": RISING}, "headline": {"dice": same(0.5)}}, (-0.2, -0.1, 0.1)),
+    "occurrence_finds_voxels": (
+        {"where": {"voxel_auc": RISING}, "headline": {"voxel_auc": same(0.5)}},
+        (-0.2, -0.1, 0.1),
+    ),
+    "occurrence_fewer_false": ({"where": {"false": RISING}, "headline": {"false": same(0.5)}}, (-0.2, -0.1, 0.1)),
+    # Phi(d' / 2 - log(5) / d') of the law d' = 1.14, q = 0.6, whose odds must exceed five for L1 to draw a rise
+    "l1_near_optimum": ({"near_l1b": {"amplitude": RISING}}, tuple(value - 0.19995 for value in RISING)),
+}
+"""Claims whose statistic is a plain mean over seeds."""
+
+SHARES = {
+    "l1_l2_ssim_no_enhancement": (
+        {"l1b": {"found": (0.01, 0.02, 0.03)}, "l2b": {"found": (0.04, 0.01, 0.02)}}
+        | {"lssim": {"found": (0.01, 0.01, 0.05)}},
+        (0.04, 0.02, 0.05),
+    ),
+    "ssim_no_enhancement_seen": ({"lssim": {"seen": (0.02, 0.03, 0.05), "found": same(0.9)}}, (0.02, 0.03, 0.05)),
+    "visible_enhancement_is_learned": ({"visible": {"found": (0.7, 0.8, 0.95)}}, (0.7, 0.8, 0.95)),
+    "mix_needs_the_enhancement_mask": ({"mix_tumor": {"found": (0.02, 0.03, 0.05)}}, (0.02, 0.03, 0.05)),
+    "no_model_enhances": (
+        {name: {"found": same(0.02)} for name in MODELS}
+        | {"model3_l2b": {"found": (0.3, 0.2, 0.01)}, "model4_lssim": {"found": (0.01, 0.1, 0.7)}},
+        (0.3, 0.2, 0.7),
+    ),
+    "patches_do_not_enhance": (
+        {name: {"found": same(0.02)} for name in PATCHES}
+        | {"patch64_lssim": {"found": (0.99, 0.9, 0.01)}, "patch128": {"found": (0.01, 0.1, 0.7)}},
+        (0.99, 0.9, 0.7),
+    ),
+}
+"""Claims on a share, whose mean over seeds is of logits."""
+
+
+def recorded_with(folder, variants):
+    for variant, means in variants.items():
+        write(folder, variant, patient_numbers(means))
+    return RecordedSweeps("demo", folder)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_claim_rests_on_this_mean_over_seeds(tmp_path, name):
+    variants, by_seed = PLAIN[name]
+    found = recorded_with(tmp_path, variants).claim(name)
+    tolerance = 5e-3 if "optimum" in name else 1e-9  # the optimum comes from draws
+    assert found.statistic.value == pytest.approx(np.mean(by_seed), abs=tolerance)
+    assert found.statistic.high - found.statistic.value == pytest.approx(half_width(by_seed), abs=1e-9)
+    assert found.statistic.value - found.statistic.low == pytest.approx(half_width(by_seed), abs=1e-9)
+    assert (found.seeds, found.n_cases, found.statistic.level) == (SEEDS, 4, 0.95)
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_claim_rests_on_this_share(tmp_path, name):
+    variants, by_seed = SHARES[name]
+    found = recorded_with(tmp_path, variants).claim(name)
+    logits = np.log(np.array(by_seed) / (1 - np.array(by_seed)))
+    value, half = np.mean(logits), half_width(logits)
+    expected = [1 / (1 + np.exp(-logit)) for logit in (value - half, value, value + half)]
+    assert [found.statistic.low, found.statistic.value, found.statistic.high] == pytest.approx(expected, rel=1e-6)
+    assert 0 < found.statistic.low < found.statistic.high < 1
+    assert (found.seeds, found.n_cases) == (SEEDS, 4)
+
+
+def test_share_of_nothing_or_of_all_has_an_interval_inside_of_both():
+    found = share_over_seeds("share", [0.0, 1.0, 0.5])
+    assert found.value == pytest.approx(0.5)
+    assert 0 < found.low < 1e-6
+    assert 1 - 1e-6 < found.high < 1
+    with pytest.raises(OneSeed):
+        share_over_seeds("share", [0.5])
+
+
+@pytest.mark.parametrize(("name", "baseline"), [("beats_copy", "copy"), ("beats_regression", "linear")])
+def test_baseline_is_subtracted_patient_by_patient(tmp_path, name, baseline):
+    write(tmp_path, "l1b", patient_numbers({"mae_b": RISING}))
+    others = {"copy": 0.9, "linear": 0.9} | {baseline: 0.5}
+    numbers = {f"{kind}_mae_b": [[v - 0.3, v + 0.1, v + 0.3, v - 0.1]] * 3 for kind, v in others.items()}
+    write(tmp_path, "baselines", numbers, "baselines")
+    statistic = RecordedSweeps("demo", tmp_path).claim(name).statistic
+    assert statistic.value == pytest.approx(np.mean([-0.2, -0.1, 0.1]))
+    assert statistic.high - statistic.value == pytest.approx(half_width([-0.2, -0.1, 0.1]))
+
+
+def test_later_start_is_worse_where_its_validation_loss_is_larger(tmp_path):
+    for variant, scores in (("model1_he", RISING), ("model1", same(0.2))):
+        histories = [{"record": {"best_score": score}} for score in scores]
+        write(tmp_path, variant, {"history": histories}, "training")
+        document = json.loads((tmp_path / f"{variant}.json").read_text())
+        for run in document["runs"]:
+            run["numbers"]["contrast_t1/evaluation"] = {"test_mae_b": [0.1] * 4}
+        (tmp_path / f"{variant}.json").write_text(json.dumps(document))
+    statistic = RecordedSweeps("demo", tmp_path).claim("xavier_beats_he").statistic
+    assert statistic.value == pytest.approx(np.mean([0.1, 0.2, 0.4]))
+    assert statistic.high - statistic.value == pytest.approx(half_width([0.1, 0.2, 0.4]))
+
+
+def test_radiomics_give_the_seed_of_the_widest_interval_and_all_draws_of_the_controls(tmp_path):
+    areas = [
+        {"auc": 0.8, "low": 0.79, "high": 0.81, "patients": 298, "permuted_auc": [0.4, 0.6], "leak_auc": [0.7, 0.8]},
+        {"auc": 0.7, "low": 0.6, "high": 0.75, "patients": 299, "permuted_auc": [0.5, 0.5], "leak_auc": [0.7, 0.8]},
+        {"auc": 0.9, "low": 0.85, "high": 0.91, "patients": 298, "permuted_auc": [0.5, 0.8], "leak_auc": [0.7, 0.8]},
+    ]
+    write(tmp_path, "radiomics", {"radiomics": areas}, "radiomics")
+    found = RecordedSweeps("demo", tmp_path).claims()
+    assert set(found) == {"radiomics_auc", "control_permuted_labels", "leaked_selection_inflates"}
+    area = found["radiomics_auc"]
+    assert (area.statistic.low, area.statistic.value, area.statistic.high, area.n_cases) == (0.6, 0.7, 0.75, 299)
+    permuted, leaked = (found[name].statistic for name in ("control_permuted_labels", "leaked_selection_inflates"))
+    assert (permuted.value, leaked.value) == (pytest.approx(0.55), pytest.approx(0.75))
+    # t of 5 degrees of freedom at 97.5 %: 2.5706
+    assert leaked.high - leaked.value == pytest.approx(2.5706 * np.std([0.7, 0.8] * 3, ddof=1) / np.sqrt(6), rel=1e-4)
+
+
+def test_every_claim_has_a_test_of_its_statistic():
+    of_their_own = {"beats_copy", "beats_regression", "xavier_beats_he", "coarse_enhancement_costs_scores"}
+    of_their_own |= {"auc_near_half", "amplitude_follows_the_law", "l2_near_optimum", "radiomics_auc"}
+    of_their_own |= {"control_permuted_labels", "leaked_selection_inflates"}
+    assert set(PLAIN) | set(SHARES) | of_their_own == set(evidence.CLAIMS)
+
+
+def test_pairs_of_one_seed_share_their_networks_and_count_once(tmp_path):
+    for name, shift in {"l1": 0.3, "l2": 0.4, "l1b": 0.2, "l2b": 0.5}.items():
+        write(tmp_path, name, {"test_mae_b": [[0.1 + shift, 0.9 + shift, NAN]] * 3})
+    # against L1B, whose mean is the least: -0.1 and 0.1, the same with 0.1 more, and 0.3 with a patient undefined
+    write(tmp_path, "lssim", {"test_mae_b": [[0.2, 1.2, 0.0], [0.3, 1.3, 0.0], [0.6, NAN, 0.0]]})
     sweeps = RecordedSweeps("demo", tmp_path)
-    evidence_of_all = sweeps.claim("l1_l2_ssim_no_enhancement")
-    largest = evidence_of_all.statistic
-    assert largest.value == pytest.approx(np.mean([0.04, 0.02, 0.05]))
-    # t of 2 degrees of freedom at 97.5 %: 4.3027
-    half = 4.3027 * np.std([0.04, 0.02, 0.05], ddof=1) / np.sqrt(3)
-    assert largest.high - largest.value == pytest.approx(half, rel=1e-4)
-    assert sweeps.claim("seen_patients_enhance").statistic.value == pytest.approx(0.1)
-    assert evidence_of_all.seeds == SEEDS
-    assert evidence_of_all.n_cases == 2
-
-
-def test_pairs_are_taken_patient_by_patient_against_the_best_other(tmp_path):
-    losses = {"l1": 0.3, "l2": 0.4, "l1b": 0.2, "l2b": 0.5}
-    for name, shift in losses.items():
-        write(tmp_path, name, {"test_mae_b": [[0.1 + shift, 0.9 + shift]] * 3})
-    write(tmp_path, "lssim", {"test_mae_b": [[0.2, 1.2]] * 3})
-    statistic = RecordedSweeps("demo", tmp_path).claim("ssim_best_mae").statistic
-    # against L1B, whose mean is the least: -0.1 and +0.1
-    assert statistic.value == pytest.approx(0.0, abs=1e-12)
-    assert statistic.low == pytest.approx(-0.1, abs=0.05)
+    statistic = sweeps.claim("ssim_best_mae").statistic
+    assert statistic.value == pytest.approx(np.mean([0.0, 0.1, 0.3]))
+    assert statistic.high - statistic.value == pytest.approx(half_width([0.0, 0.1, 0.3]))
+    for path in tmp_path.glob("*.json"):
+        document = json.loads(path.read_text())
+        path.write_text(json.dumps({"runs": document["runs"][:1]}))
+    of_one = RecordedSweeps("demo", tmp_path).claim("ssim_best_mae").statistic
+    assert "one training" in of_one.name
+    # t of 1 degree of freedom at 97.5 %: 12.7062; standard error of -0.1 and 0.1 is 0.1
+    assert (of_one.value, of_one.high) == (pytest.approx(0.0, abs=1e-12), pytest.approx(1.27062, rel=1e-4))
 
 
 def test_patient_area_of_a_perfect_and_of_a_useless_score(tmp_path):
@@ -76,19 +294,16 @@ def test_patient_area_of_a_perfect_and_of_a_useless_score(tmp_path):
     assert (useless.low, useless.value, useless.high) == (0.5, 0.5, 0.5)
 
 
-def test_a_tenth_of_the_weight_counts_only_where_it_finds_as_much(tmp_path):
-    base = {
-        "test_true_rise_leaky": [[NAN, 0.8]] * 3,
-        "test_false_share_0.3": [[0.5, 0.0]] * 3,
-        "test_mae_b": [[1, 1]] * 3,
-    }
-    write(tmp_path, "headline", base | {"test_found_0.3": [[0, 0.6]] * 3})
-    light = base | {"test_false_share_0.3": [[0.1, 0.0]] * 3}
-    write(tmp_path, "mix_light", light | {"test_found_0.3": [[0, 0.6], [0, 0.3], [0, 0.3]]})
-    heavy = base | {"test_false_share_0.3": [[0.6, 0.0]] * 3}
-    write(tmp_path, "mix_heavy", heavy | {"test_found_0.3": [[0, 0.9]] * 3})
-    statistic = RecordedSweeps("demo", tmp_path).claim("even_weights_not_needed").statistic
-    assert statistic.value == pytest.approx(-0.4 / 3)
+def test_overestimated_area_is_correlated_with_the_loss_of_similarity(tmp_path):
+    false = [[0.0, 0.1, 0.2, NAN]] * 3
+    write(tmp_path, "headline", {"test_false_share_0.3": false, "test_ssim_t": [[0.9, 0.8, 0.7, 0.1]] * 3} | MAE)
+    # differences 0, -0.1, -0.2: straight down; 0, -0.1, 0: no slope; 0, 0.1, 0.2: straight up
+    write(tmp_path, "lssim", {"test_ssim_t": [[0.9] * 4, [0.9, 0.9, 0.7, 0.9], [0.9, 0.7, 0.5, 0.9]]})
+    statistic = RecordedSweeps("demo", tmp_path).claim("coarse_enhancement_costs_scores").statistic
+    assert statistic.value == pytest.approx(0.0, abs=1e-9)
+    assert statistic.high == pytest.approx(half_width([-1.0, 0.0, 1.0]))
+    write(tmp_path, "lssim", {"test_ssim_t": [[0.9] * 4] * 3})
+    assert RecordedSweeps("demo", tmp_path).claim("coarse_enhancement_costs_scores").statistic.high < -0.999
 
 
 def test_amplitudes_that_are_the_optima_but_for_one_half_correlate_fully(tmp_path):
@@ -125,7 +340,10 @@ def test_what_is_kept_in_training_is_a_part_of_the_true_rise_against_volumes(tmp
 
 
 def test_one_seed_or_other_seeds_decide_nothing(tmp_path):
-    write(tmp_path, "l1b", patients((0.01, 0.02, 0.03), [[0.1, 0.2]] * 3))
+    for seeds, variant in ((SEEDS, "l1b"), (SEEDS[:2], "l2b"), (SEEDS, "lssim")):
+        write(tmp_path, variant, patient_numbers({"found": (0.1, 0.2, 0.3)}))
+        document = json.loads((tmp_path / f"{variant}.json").read_text())
+        (tmp_path / f"{variant}.json").write_text(json.dumps({"runs": document["runs"][: len(seeds)]}))
     assert RecordedSweeps("demo", tmp_path).claim("l1_l2_ssim_no_enhancement") is None
     assert RecordedSweeps("demo", tmp_path / "none").claims() == {}
 
@@ -138,7 +356,7 @@ def made_up(generator):
 
     names = ["mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t", "gradient", "checkerboard"]
     names += ["dark_error", "central_mae", "found_0.2", "found_0.3", "found_0.4", "false_share_0.3", "found_sinus"]
-    numbers = {f"test_{name}": table() for name in [*names, "rise_sinus"]}
+    numbers = {f"test_{name}": table() for name in [*names, "rise_sinus", "true_rise_sinus"]}
     numbers |= {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")}
     numbers |= {"seen_found_0.3": table(), "test_sinus_enhances": [[0, 1, 1, 0]] * 3}
     numbers |= {
@@ -214,3 +432,13 @@ def test_rows_beside_the_thesis_are_means_of_what_is_recorded(tmp_path):
     assert row["MAE, tumor"] == pytest.approx((0.2 + 0.2 + 0.4) / 3)
     assert row["MAE, tumor, thesis"] == 0.173
     assert row["SSIM, brain, thesis"] == 0.718
+
+
+def test_trainings_that_find_more_than_a_tenth_are_named_with_what_they_do_to_other_tumors(tmp_path):
+    variants = {"model3_l2b": {"found": (0.05, 0.7, 0.1), "false": (0.9, 0.2, 0.8)}, "patch64_lssim": {"found": RISING}}
+    variants["patch64_lssim"]["false"] = same(0.9)
+    sweeps = recorded_with(tmp_path, variants)
+    assert result_values.finders(sweeps, result_values.MODELS) == "model 3, L2B, seed 1: 0.70 (0.20)"
+    of_patches = result_values.finders(sweeps, result_values.PATCHES)
+    assert of_patches.split("; ")[2] == "64 mm, SSIM, seed 2: 0.60 (0.90)"
+    assert result_values.finders(sweeps, {"table6.model0.l1b": "model0"}) == "none"
