@@ -62,6 +62,7 @@ from mrrepro.papers.deepspio.stages import TRAINING
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 
+# %%
 run = open_run("deepspio", "03_network", DeepSpioSettings, globals())
 recorded = RecordedSweeps("demo")
 
@@ -189,11 +190,12 @@ show_text(tables.undecided_words(recorded, run.ledger.entries, decided))
 # %%
 if {"reference", "single_decoder", "no_wavelet"} <= set(means):
     one, four = (means["no_wavelet"] - means[name] for name in ("single_decoder", "reference"))
+    says = "which has learned in these few samples, not" if recorded.undecided("wavelet_helps") else "here"
     show_text(
         f"A single decoder of wavelet channels reaches {means['single_decoder']:.2f}, where an estimate of zero has 1, "
-        f"and the network that gives the map itself {means['no_wavelet']:.2f}. The difference of {one:+.2f} says that "
-        f"the one trains within these few samples and the other does not, not which estimate is better. Beside the "
-        f"four decoders the difference is {four:+.2f}, but there both the wavelet and the number of decoders differ."
+        f"and the network that gives the map itself {means['no_wavelet']:.2f}. The difference of {one:+.2f} says "
+        f"{says} which estimate is better. Beside the four decoders the difference is {four:+.2f}, but there both the "
+        f"wavelet and the number of decoders differ."
     )
 
 # %% [markdown]

@@ -95,7 +95,7 @@ class RecordedSweeps(RecordedRuns):
             if mean >= LEARNS_NOTHING and seen < PAPER_SAMPLES:
                 raise Undecided(
                     f"the variant '{variant}' has a mean NMAE of {mean:.3f} after {seen:,} samples, "
-                    f"{100 * seen / PAPER_SAMPLES:.2g} % of the paper's {PAPER_SAMPLES:,}: it has learned nothing yet"
+                    f"{100 * seen / PAPER_SAMPLES:.2g} % of the paper's {PAPER_SAMPLES:,}: nothing learned yet"
                 )
 
     def claims(self) -> dict[str, Evidence]:

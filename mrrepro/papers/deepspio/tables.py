@@ -72,7 +72,7 @@ def undecided_words(sweeps: RecordedSweeps, entries: Mapping[str, Any], names: S
         reason = sweeps.undecided(name)
         if reason:
             by_reason.setdefault(reason, []).append(f"'{entries[f'deepspio.claim.{name}'].claim.rstrip('.')}'")
-    said = [f"Left undecided, because {reason}: {', '.join(claims)}." for reason, claims in by_reason.items()]
+    said = [f"Left undecided: {', '.join(claims)}. The reason: {reason}." for reason, claims in by_reason.items()]
     return " ".join(said) or "The recorded runs decide all of these claims."
 
 
