@@ -63,7 +63,9 @@ def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
     from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 
     records = []
-    for each in getattr(paper_module(ledger.paper, "result_values"), "VALUES", ()):
+    module: Any = paper_module(ledger.paper, "result_values")
+    wanted = module.values_at(scale) if hasattr(module, "values_at") else getattr(module, "VALUES", ())
+    for each in wanted:
         fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, folder) if not stale_reason(run)]
         if not fresh:
             continue

@@ -77,7 +77,11 @@ class Point:
     value: float
 
 
-class OneSeed(ValueError):
+class Undecided(ValueError):
+    """Recorded runs decide nothing about a claim, and the message says why: an arm that has not learned, say."""
+
+
+class OneSeed(Undecided):
     """A statistic over seeds that one recorded seed leaves without an interval."""
 
     def __init__(self, point: Point) -> None:
@@ -158,7 +162,8 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     claims : mapping
         Name of a claim to the variants that it compares and a function from ``runs`` to a statistic and the number of
         cases. A claim is left out unless all its variants are recorded over the same seeds: two at least where it is
-        decided over seeds, one where it is decided over the cases of a training.
+        decided over seeds, one where it is decided over the cases of a training. It is left out too where the function
+        raises `Undecided`.
     """
     found = {}
     for name, (variants, build) in claims.items():
@@ -167,7 +172,7 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
             continue
         try:
             statistic, cases = build(runs)
-        except OneSeed:
+        except Undecided:
             continue
         rests_on = tuple(run for variant in variants for run in runs.runs(variant))
         found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
@@ -189,6 +194,8 @@ def points_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
                 build(runs)
             except OneSeed as undecided:
                 found[name] = undecided.point
+            except Undecided:
+                continue
     return found
 
 

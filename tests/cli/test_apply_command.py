@@ -130,7 +130,7 @@ def test_files_that_cannot_be_used(scan, tmp_path):
     np.savez(tmp_path / "wrong.npz", images=np.ones((3, 128, 128)))
     refused(apply(tmp_path / "wrong.npz", "--output", output), "(2, x, z) or (n, 2, x, z)", output)
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 no archive")
-    refused(apply(tmp_path / "broken.npz", "--output", output), "cannot be read as .npz", output)
+    refused(apply(tmp_path / "broken.npz", "--output", output), "is no whole .npz file of arrays", output)
 
 
 def test_networks_that_cannot_be_used(scan, tmp_path):

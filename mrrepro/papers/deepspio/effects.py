@@ -20,7 +20,11 @@ def effects(sweeps: RecordedSweeps) -> dict[str, str]:
         return f"(recorded at {sweeps.scale}, {len(sweeps.runs(variant))} seeds)."
 
     ours, whole = nmae("reference"), made("headline")
-    air = [f"{value:.2f}" for value in sweeps.arrays("air_sphere", "nmae").mean(axis=0)]
+    concentration = sweeps.arrays("air_sphere", "concentration")[0].reshape(3, -1)  # one row a susceptibility
+    trained = concentration[0] >= sweeps.lowest_trained("headline")
+    by_air = sweeps.arrays("air_sphere", "nmae").mean(axis=0).reshape(concentration.shape)
+    air = [f"{value:.2f}" for value in by_air[:, trained].mean(axis=1)]
+    within = ", ".join(f"{value:g}" for value in concentration[0][trained])
     true, estimated = (sweeps.scores("no_field", kind=kind) for kind in ("true_mean", "estimated_mean"))
     pooled = rank_interval(true.ravel(), estimated.ravel())
     each = [rank_interval(*pair) for pair in zip(true, estimated, strict=True)]
@@ -35,8 +39,8 @@ def effects(sweeps: RecordedSweeps) -> dict[str, str]:
         "void": f"NMAE {nmae('no_void')} without the void, {ours} with it {made('no_void')}",
         "loss_schedule": f"NMAE {nmae('printed_loss')} with the printed loss alone, {ours} with ours "
         f"{made('printed_loss')}",
-        "air": f"NMAE at 0.22 ug/mm^3: {air[4]} as printed, {air[8]} with ten times that, {air[0]} with the void alone "
-        f"{whole}",
+        "air": f"Mean NMAE at {within} ug/mm^3: {air[1]} as printed, {air[2]} with ten times that, {air[0]} with the "
+        f"void alone {whole}",
         "breast": f"NMAE {nmae('headline', 'breast')}, against {nmae('headline')} on brains {whole}",
         "region": "Partly filled pixels tie the mean to the size of a body, which a void shows: without any field the "
         f"rank correlation is {pooled.estimate:.2f} ({pooled.low:.4f} to {pooled.high:.3f}) over all seeds; by seed "

@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds, statistic_of
+from mrrepro.metrics.evidence import (
+    Builder,
+    Evidence,
+    RecordedRuns,
+    Undecided,
+    claims_of,
+    over_cases,
+    over_seeds,
+    statistic_of,
+)
 from mrrepro.metrics.statistics import Interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
@@ -16,6 +25,12 @@ from mrrepro.runs.records import Statistic
 
 MIDDLE = (7.0, 16.0)
 """'Middle' concentrations [ug/mm^3]; section 6."""
+
+LEARNS_NOTHING = 0.95
+"""NMAE from which on a network counts as one that has learned nothing; an estimate of zero has 1."""
+
+PAPER_SAMPLES = DeepSpioSettings.at_scale("paper").training.samples
+"""Samples that the paper's training saw."""
 
 
 class RecordedSweeps(RecordedRuns):
@@ -56,12 +71,50 @@ class RecordedSweeps(RecordedRuns):
         table = np.array(curves)
         return table[0, :, 0], table[:, :, 1]
 
+    def lowest_trained(self, variant: str) -> float:
+        """Lowest concentration that a variant's networks were trained on [ug/mm^3]."""
+        bodies = DeepSpioSettings.at_scale(self.scale).bodies
+        return float(self.overrides(variant).get("bodies.lowest_concentration", bodies.lowest_concentration))
+
+    def samples_seen(self, variant: str) -> int:
+        """Samples that a variant's trainings see."""
+        training = DeepSpioSettings.at_scale(self.scale).training
+        return int(self.overrides(variant).get("training.samples", training.samples))
+
+    def require_learned(self, *variants: str) -> None:
+        """Refuse to compare networks of which one has learned nothing in less than the paper's training.
+
+        Raises
+        ------
+        Undecided
+            The mean NMAE of a variant over its seeds is not below `LEARNS_NOTHING`, and it saw fewer samples than the
+            paper's network: this says that so short a training does not move it, not what either network can do.
+        """
+        for variant in variants:
+            mean, seen = float(self.mean_nmae(variant).mean()), self.samples_seen(variant)
+            if mean >= LEARNS_NOTHING and seen < PAPER_SAMPLES:
+                raise Undecided(
+                    f"the variant '{variant}' has a mean NMAE of {mean:.3f} after {seen:,} samples, "
+                    f"{100 * seen / PAPER_SAMPLES:.2g} % of the paper's {PAPER_SAMPLES:,}: nothing learned yet"
+                )
+
     def claims(self) -> dict[str, Evidence]:
         """Evidence for each claim that is decided from recorded runs, by the claim's short name.
 
-        A claim whose runs are not recorded at this scale is left out.
+        A claim whose runs are not recorded at this scale is left out, and one that they do not decide.
         """
         return claims_of(self, CLAIMS)
+
+    def undecided(self, name: str) -> str:
+        """Why recorded runs leave a claim (its short name) undecided; empty where they decide it or none are there."""
+        variants, build = CLAIMS[name]
+        if not all(map(self.seeds, variants)):
+            return ""
+        try:
+            build(self)
+        except Undecided as reason:
+            return str(reason)
+        return ""
 
 
 def ratio_over_cases(
@@ -76,8 +129,35 @@ def ratio_over_cases(
     return Statistic(name, ratio, min(float(low), ratio), max(float(high), ratio))
 
 
+def saliency_beside_air(
+    saliency: np.ndarray[Any, Any], positions: np.ndarray[Any, Any], concentration: np.ndarray[Any, Any]
+) -> tuple[Statistic, int]:
+    """Mean saliency around the sphere of air over that around the cylinder with iron, above 1 ug/mm^3.
+
+    'Around' is within one and a half radii of the centre, as `experiments.air_images` places both.
+
+    Parameters
+    ----------
+    saliency : array, (cases, size, size)
+        Of one network.
+    positions : array, (size,)
+        Of the pixels along x and along z [m].
+    concentration : array, (cases,)
+        Of the cylinder [ug/mm^3].
+    """
+
+    def around(x: float, z: float, radius: float) -> np.ndarray[Any, Any]:
+        inside = np.hypot(positions[:, None] - x, positions - z) < 1.5 * radius
+        return np.asarray(saliency, dtype=float)[concentration > 1.0][:, inside].mean(axis=1)
+
+    ratios = around(8e-3, 6e-3, 4e-3) / np.maximum(around(-6e-3, -4e-3, 3.5e-3), 1e-12)
+    name = "mean saliency around the air over that around the iron"
+    return over_cases(name, [[float(ratio) for ratio in ratios]]), ratios.size
+
+
 def _difference(name: str, variant: str, reference: str) -> Builder:
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        sweeps.require_learned(variant, reference)
         values = sweeps.mean_nmae(variant) - sweeps.mean_nmae(reference)
         return over_seeds(name, values), sweeps.scores(variant).shape[1]
 
@@ -92,6 +172,7 @@ def _least_so_far(sweeps: RecordedSweeps, variant: str) -> np.ndarray[Any, Any]:
 
 def _speed(name: str, variant: str, reference: str) -> Builder:
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
+        sweeps.require_learned(variant, reference)
         values = _least_so_far(sweeps, variant) - _least_so_far(sweeps, reference)
         return over_seeds(name, values), sweeps.validation_curve(variant)[1].shape[1]
 
@@ -114,6 +195,11 @@ def _air(sweeps: RecordedSweeps, low: bool) -> tuple[Statistic, int]:
     nmae = sweeps.arrays("air_sphere", "nmae")
     cgs, concentration = (sweeps.arrays("air_sphere", name)[0] for name in ("susceptibility_cgs", "concentration"))
     chosen = concentration < 1.0 if low else concentration > 1.0
+    lowest = sweeps.lowest_trained("headline")
+    if concentration[chosen].min() < lowest:
+        raise Undecided(
+            f"the networks are trained from {lowest:g} ug/mm^3, and the cylinder has {concentration[chosen].min():g}"
+        )
     printed = chosen & np.isclose(cgs, AIR_CGS[0], rtol=1e-3)
     difference = nmae[:, printed].mean(axis=1) - nmae[:, chosen & (cgs == 0)].mean(axis=1)
     side = "below" if low else "above"
@@ -123,13 +209,15 @@ def _air(sweeps: RecordedSweeps, low: bool) -> tuple[Statistic, int]:
 
 def _noise_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     detail = sweeps.arrays("noise", "detail_nmae")
-    return over_seeds("NMAE at 5 dB minus without noise", (detail[:, 0] - detail[:, 3]).mean(axis=1)), detail.shape[2]
+    noisy, clean = detail[:, 0].mean(axis=1), detail[:, 3].mean(axis=1)
+    return over_seeds("logarithm of NMAE at 5 dB over that without noise", np.log(noisy / clean)), detail.shape[2]
 
 
 def _noise_spread(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     detail = sweeps.arrays("noise", "detail_nmae")
     spread = detail.std(axis=2, ddof=1)
-    return over_seeds("sd of NMAE at 5 dB minus at 19 dB", spread[:, 0] - spread[:, 2]), detail.shape[2]
+    name = "logarithm of the sd of NMAE at 5 dB over that at 19 dB"
+    return over_seeds(name, np.log(spread[:, 0] / spread[:, 2])), detail.shape[2]
 
 
 def _middle(sweeps: RecordedSweeps) -> tuple[Statistic, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,10 +98,7 @@ def read_npz(path: Path, field_of_view_mm: float) -> UserImages:
     require_range("field_of_view_mm", field_of_view_mm, 0.0, 1000.0, unit="mm", low_open=True)
     if not path.is_file():
         raise ValueError(f"There is no file {path}.")
-    try:
-        arrays = read_arrays(path)
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read as .npz of numbers ({error}): write it with numpy.savez.") from None
+    arrays = read_arrays(path)
     if "images" not in arrays:
         raise ValueError(f"{path} must hold an array 'images', but holds {', '.join(arrays) or 'nothing'}.")
     images = arrays["images"]

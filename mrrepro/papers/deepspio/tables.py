@@ -19,15 +19,14 @@ Columns = Mapping[str, Sequence[FoundValue]]
 
 
 def nmae_rows(entries: Mapping[str, Any], columns: Columns) -> list[dict[str, object]]:
-    """NMAE of experiments 1 to 3: the paper's, and a column for each run; a mean over samples with its sd."""
+    """NMAE of experiments 1 to 3: the paper's, and a column for each run; with its sd where there is one."""
     rows = []
     for name in ("deepspio.exp1.nmae", "deepspio.fig4.nmae", "deepspio.fig5.nmae", *map(air_id, AIR_CONCENTRATIONS)):
         entry = entries[name]
         row: dict[str, object] = {"NMAE": f"{entry.item}: {entry.system}"}
         row["paper"] = f"{entry.value} ± {entry.sd}" if entry.sd else entry.value
         for heading, values in columns.items():
-            (found,) = (value for value in values if value.id == name)
-            row[heading] = f"{found.value:.2f}" + (f" ± {found.sd:.2f}" if found.sd is not None else "")
+            row[heading] = _cell({value.id: value for value in values}.get(name))
         rows.append(row)
     return rows
 
@@ -40,11 +39,17 @@ def table1_rows(entries: Mapping[str, Any], columns: Columns) -> list[dict[str, 
         row: dict[str, object] = {"batch": batch, "true [µg/mm³]": true}
         row["paper, scanned"] = float(entries[f"{name}.estimate"].value)
         for heading, values in columns.items():
-            held = {value.id: value.value for value in values}
-            row[heading] = held[f"{name}.estimate"]
-            row[f"{heading}: error [%]"] = held[f"{name}.error"]
+            held = {value.id: value for value in values}
+            row[heading] = _cell(held.get(f"{name}.estimate"))
+            row[f"{heading}: error [%]"] = _cell(held.get(f"{name}.error"), digits=1)
         rows.append(row)
     return rows
+
+
+def _cell(found: FoundValue | None, digits: int = 2) -> str:
+    if found is None:
+        return "below the training"
+    return f"{found.value:.{digits}f}" + (f" ± {found.sd:.{digits}f}" if found.sd is not None else "")
 
 
 def noise_rows(levels: Sequence[str], detail: Array) -> list[dict[str, object]]:
@@ -58,6 +63,17 @@ def noise_rows(levels: Sequence[str], detail: Array) -> list[dict[str, object]]:
 def snr_labels(snr_db: Array) -> list[str]:
     """Levels of noise in words."""
     return ["none" if np.isinf(level) else f"{level:.0f} dB" for level in snr_db]
+
+
+def undecided_words(sweeps: RecordedSweeps, entries: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Say which of these claims recorded runs leave undecided, and why; claims by their short names."""
+    by_reason: dict[str, list[str]] = {}
+    for name in names:
+        reason = sweeps.undecided(name)
+        if reason:
+            by_reason.setdefault(reason, []).append(f"'{entries[f'deepspio.claim.{name}'].claim.rstrip('.')}'")
+    said = [f"Left undecided: {', '.join(claims)}. The reason: {reason}." for reason, claims in by_reason.items()]
+    return " ".join(said) or "The recorded runs decide all of these claims."
 
 
 def concentration_words(where: str, constant: float, scores: Mapping[str, Array]) -> str:

@@ -7,9 +7,11 @@ import json
 import math
 import statistics
 
+import numpy as np
 import pytest
 
-from mrrepro.papers.deepspio.evidence import RecordedSweeps
+from mrrepro.metrics.evidence import points_of
+from mrrepro.papers.deepspio.evidence import CLAIMS, RecordedSweeps, saliency_beside_air
 from mrrepro.runs.ledger import ledger_folders
 from mrrepro.runs.reported import Claim, read_rows
 
@@ -91,7 +93,7 @@ VARIANTS = {
     "single_decoder": trained(0.6, 3.0, 0.7, 0.8, 0.5),
     "no_wavelet": trained(0.8, 16.0, 2.0, 0.8, 0.7),
     "multi_decoder_with_skips": compared(0.45),
-    "unet": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.9 + 0.1 * seed)}}},
+    "unet": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.7 + 0.1 * seed)}}},
     "unet_printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(0.3 + 0.02 * seed)}}},
     "printed_loss": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.0 + 0.01 * seed)}}},
     "shuffled_targets": lambda seed: {"deepspio/summary": {"summary": {"test": scores(1.1 + 0.02 * seed)}}},
@@ -103,18 +105,17 @@ EXPECTED = {
     # statistic, half of its interval (None: a bootstrap), cases a seed
     "no_bias_on_breast": (0.1, half_width(0.05), 5),
     "air_negligible": (0.02, 0.0, 3),
-    "air_confuses_low": (0.5, half_width(0.1), 1),
-    "noise_raises_error": (0.5, 0.0, 3),
-    "noise_raises_spread": (0.1, 0.0, 3),
+    "noise_raises_error": (math.log(0.7 / 0.2), 0.0, 3),
+    "noise_raises_spread": (math.log(0.2 / 0.1), 0.0, 3),
     "middle_is_hardest": (0.3, 0.0, 1),
     "reads_the_distortion": (0.8, 0.0, 2),
     "saturation_scales": (1.5, half_width(0.1), 5),
     "beats_a_constant": (0.5 - (20.5 - 2 * math.sqrt(52.5)) / 14.5, half_width(0.1), 5),  # bodies of 3 to 17.5
     "ranks_concentrations": (1 - 6 * 2 / (5 * 24), None, 5),
     "unseen_shapes": (0.2, 0.0, 5),
-    "unet_cannot_converge": (1.0, half_width(0.1), 5),
+    "unet_cannot_converge": (0.8, half_width(0.1), 5),
     "unet_cannot_converge_as_printed": (0.32, half_width(0.02), 5),
-    "unet_is_worse": (1.45 / 3, T_OF_THREE * statistics.stdev((0.4, 0.49, 0.56)) / math.sqrt(3), 5),
+    "unet_is_worse": (0.85 / 3, T_OF_THREE * statistics.stdev((0.2, 0.29, 0.36)) / math.sqrt(3), 5),
     "decoders_help": (0.1, 0.0, 5),
     "wavelet_helps": (0.2, 0.0, 5),
     # 1, 1, 0.8 and 0.7 with steps of 0.1 in the last two, against 1, 0.7, 0.7 and 0.5 with steps in the last three
@@ -127,9 +128,13 @@ EXPECTED = {
 }
 
 
-def write(folder, name, seeds, numbers):
+AT_PAPER = {"air_confuses_low": (0.5, half_width(0.1), 1)}
+"""What a network says that is trained from 0.22 ug/mm^3, as the paper's is, and not from 3, as at demo."""
+
+
+def write(folder, name, seeds, numbers, overrides=()):
     runs = [{"seed": seed, "stages": {}, "numbers": copy.deepcopy(numbers(seed))} for seed in seeds]
-    (folder / f"{name}.json").write_text(json.dumps({"overrides": {}, "runs": runs}))
+    (folder / f"{name}.json").write_text(json.dumps({"overrides": dict(overrides), "runs": runs}))
 
 
 @pytest.fixture
@@ -158,7 +163,65 @@ def test_claim_rests_on_this_statistic(folder, name):
 def test_all_claims_from_recorded_runs_stand_in_the_ledger(folder):
     listed = {claim.id for claim in read_rows(ledger_folders()["deepspio"] / "claims.csv", Claim)}
     assert set(RecordedSweeps("demo", folder).claims()) == set(EXPECTED)
-    assert {f"deepspio.claim.{name}" for name in EXPECTED} <= listed
+    assert set(RecordedSweeps("paper", folder).claims()) == {*EXPECTED, *AT_PAPER} == set(CLAIMS)
+    assert {f"deepspio.claim.{name}" for name in CLAIMS} <= listed
+
+
+def test_concentration_below_the_training_decides_nothing(folder):
+    demo, paper = (RecordedSweeps(scale, folder) for scale in ("demo", "paper"))
+    assert demo.undecided("air_confuses_low").endswith("trained from 3 ug/mm^3, and the cylinder has 0.22")
+    assert paper.undecided("air_confuses_low") == ""
+    value, width, cases = AT_PAPER["air_confuses_low"]
+    found = paper.claims()["air_confuses_low"]
+    assert found.statistic.value == pytest.approx(value)
+    assert found.statistic.high - value == pytest.approx(width)
+    assert found.n_cases == cases
+    write(folder, "headline", (0, 1, 2), headline, {"bodies.lowest_concentration": 1.0})
+    assert "air_confuses_low" not in RecordedSweeps("paper", folder).claims()
+
+
+WITH_ONE_DECODER = {"decoders_help", "wavelet_helps", "wavelet_accelerates"}
+
+
+@pytest.mark.parametrize("level", [0.93, 0.97])
+def test_network_that_has_learned_nothing_yet_is_not_compared(folder, level):
+    """Its errors are ``level``, and that plus 0.01 and 0.04, with a mean of ``level`` + 0.05 / 3: 0.947 or 0.987."""
+    short = {"training.samples": 6000}
+    write(folder, "single_decoder", (0, 1, 2), trained(level, 3.0, 0.7, 0.8, 0.5), short)
+    left_out = WITH_ONE_DECODER if level > 0.95 else set()
+    for scale, names in (("demo", set(EXPECTED)), ("paper", {*EXPECTED, *AT_PAPER})):
+        sweeps = RecordedSweeps(scale, folder)
+        assert names - set(sweeps.claims()) == left_out
+        assert {name for name in names if sweeps.undecided(name)} == left_out
+    if left_out:
+        reason = sweeps.undecided("wavelet_helps")
+        assert "'single_decoder' has a mean NMAE of 0.987 after 6,000 samples, 0.15 % of the paper's" in reason
+
+
+def test_networks_trained_as_long_as_the_paper_s_are_compared_whatever_they_learned(folder):
+    write(folder, "single_decoder", (0, 1, 2), trained(0.97, 3.0, 0.7, 0.8, 0.5))
+    assert set(CLAIMS) == set(RecordedSweeps("paper", folder).claims())
+
+
+def test_network_that_has_learned_nothing_gives_no_point_either(folder):
+    for name in VARIANTS:
+        write(folder, name, (0,), VARIANTS[name], {"training.samples": 6000})
+    assert set(points_of(RecordedSweeps("paper", folder), CLAIMS)) > WITH_ONE_DECODER
+    write(folder, "single_decoder", (0,), trained(0.97, 3.0, 0.7, 0.8, 0.5), {"training.samples": 6000})
+    assert not WITH_ONE_DECODER & set(points_of(RecordedSweeps("paper", folder), CLAIMS))
+
+
+def test_saliency_around_the_air_is_held_against_that_around_the_iron():
+    positions = np.linspace(-25e-3, 25e-3, 101)
+    x, z = np.meshgrid(positions, positions, indexing="ij")
+    air, iron = np.hypot(x - 8e-3, z - 6e-3) < 6e-3, np.hypot(x + 6e-3, z + 4e-3) < 5.25e-3
+    saliency = np.full((4, 101, 101), 7.0)
+    for case, ratio in enumerate((5.0, 0.1, 0.2, 0.3)):
+        saliency[case][air], saliency[case][iron] = 2.0 * ratio, 2.0
+    statistic, cases = saliency_beside_air(saliency, positions, np.array([0.22, 7.0, 14.0, 21.0]))
+    assert cases == 3
+    assert statistic.value == pytest.approx(0.2)
+    assert statistic.high - statistic.value == pytest.approx(half_width(0.1))
 
 
 def test_claim_without_its_runs_is_left_out(folder):

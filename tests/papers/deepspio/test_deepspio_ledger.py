@@ -10,7 +10,7 @@ import pytest
 
 from mrrepro.papers.deepspio.evidence import RecordedSweeps
 from mrrepro.papers.deepspio.experiments import AIR_CONCENTRATIONS, TABLE_1
-from mrrepro.papers.deepspio.result_values import VALUES
+from mrrepro.papers.deepspio.result_values import values_at
 from mrrepro.runs.ledger import Ledger, ledger_folders
 from mrrepro.runs.reported import Claim, Number, read_rows
 
@@ -101,7 +101,7 @@ def test_pages_record_every_claim(claims):
 def test_stages_and_pages_give_every_attempted_number_once(numbers):
     """What needs no run is recorded by its name on a page, all else by `result_values`."""
     typed = {call.value for path in NOTEBOOKS for call in Names(path).calls if isinstance(call, ast.Constant)}
-    found = [value.id for value in RecordedSweeps("demo").values(VALUES)]
+    found = [value.id for value in RecordedSweeps("demo").values(values_at("paper"))]
     assert Counter(found) == Counter(set(found))
     attempted = {id for id, number in numbers.items() if number.status == "attempt"}
     assert attempted - set(found) == typed & set(numbers) == {"deepspio.exp3.susceptibility"}

@@ -23,11 +23,14 @@ from mrrepro.papers.deepspio.pictures import (
     keep_pictures,
 )
 from mrrepro.papers.deepspio.result_values import (
-    VALUES,
     air_values,
     breast_values,
+    expected_words,
     held_out_values,
+    mean_over_seeds,
+    record_numbers,
     table1_values,
+    values_at,
 )
 from mrrepro.runs.display import ReceiptTable
 from mrrepro.runs.ledger import Ledger
@@ -55,8 +58,8 @@ def of_the_stages(finished):
     return [
         *held_out_values(held_out["test_nmae"]),
         *breast_values(held_out["breast_nmae"]),
-        *air_values(air["susceptibility_cgs"], air["concentration"], air["nmae"]),
-        *table1_values(agar["batch"], agar["concentration"], agar["estimated"]),
+        *air_values(air["susceptibility_cgs"], air["concentration"], air["nmae"], lowest=3.0),
+        *table1_values(agar["batch"], agar["concentration"], agar["estimated"], lowest=3.0),
     ]
 
 
@@ -66,9 +69,13 @@ def close(value, expected, id):
 
 
 def test_recorded_runs_give_the_numbers_of_the_notebook(kept, of_the_stages):
-    found = RecordedSweeps("smoke", kept).values(VALUES)
+    found = RecordedSweeps("smoke", kept).values(values_at("smoke"))
     assert [value.id for value in found] == [value.id for value in of_the_stages]
-    assert len(found) == 25
+    assert len(found) == 22
+    below = {f"deepspio.{name}" for name in ("fig6.c0_22.nmae", "table1.batch2.c1_75.estimate")}
+    below |= {"deepspio.table1.batch2.c1_75.error"}
+    at_paper = {value.id for value in RecordedSweeps("smoke", kept).values(values_at("paper"))}
+    assert at_paper - {value.id for value in found} == below
     for value, expected in zip(found, of_the_stages, strict=True):
         assert close(value.value, expected.value, value.id)
         assert (value.sd is None) == (expected.sd is None)
@@ -82,9 +89,9 @@ def test_recorded_runs_feed_the_ledger_with_what_was_set_for_them(kept, of_the_s
         if (original / name).exists():
             (tmp_path / name).write_text((original / name).read_text(encoding="utf-8"), encoding="utf-8")
     ledger = Ledger("deepspio", tmp_path)
-    assert ledger.add(records_of(ledger, "smoke", kept)) == 25
+    assert ledger.add(records_of(ledger, "smoke", kept)) == 23
     records = {one.id: one for one in ledger.records("smoke")}
-    assert set(records) == {value.id for value in of_the_stages}
+    assert set(records) - {value.id for value in of_the_stages} == {"deepspio.claim.ranks_concentrations"}
     for value in of_the_stages:
         assert close(records[value.id].value, value.value, value.id)
         assert records[value.id].parameters == {"scale": "smoke", "seed": 0, "overrides": overrides}
@@ -106,11 +113,66 @@ def test_numbers_by_hand():
     assert (example.id, example.value, example.sd) == ("deepspio.fig4.nmae", 0.5, None)
     assert chosen_examples(np.array(errors)) == [4, 1, 0]
     assert chosen_examples(np.array([0.5, 0.7])) == [0, 1]  # typical and best are the same
-    air = air_values([0.0, 7.5e-8, 7.5e-8, 7.5e-7], [6.7, 0.22, 13.0, 6.7], [1.0, 2.0, 3.0, 4.0])
+    air = air_values([0.0, 7.5e-8, 7.5e-8, 7.5e-7], [6.7, 0.22, 13.0, 6.7], [1.0, 2.0, 3.0, 4.0], lowest=0.22)
     assert [(v.id, v.value) for v in air] == [("deepspio.fig6.c0_22.nmae", 2.0), ("deepspio.fig6.c13.nmae", 3.0)]
-    estimate, error = table1_values([2], [1.75], [1.4])
+    assert [v.id for v in air_values([7.5e-8] * 2, [0.22, 13.0], [2.0, 3.0], lowest=3.0)] == ["deepspio.fig6.c13.nmae"]
+    assert table1_values([2], [1.75], [1.4], lowest=3.0) == []
+    estimate, error = table1_values([2], [1.75], [1.4], lowest=1.75)
     assert (estimate.id, estimate.value) == ("deepspio.table1.batch2.c1_75.estimate", 1.4)
     assert (error.id, error.value) == ("deepspio.table1.batch2.c1_75.error", pytest.approx(20.0))
+
+
+def test_mean_over_seeds_by_hand():
+    of_seeds = mean_over_seeds(breast_values)
+    (one,) = of_seeds([[0.2, 0.4]])
+    assert (one.value, one.n_cases) == (pytest.approx(0.3), 2)
+    assert one.sd == pytest.approx(0.1 * np.sqrt(2))  # over the samples of this seed
+    (several,) = of_seeds([[0.2, 0.4], [0.5, 0.7], [0.8, 1.0]])
+    assert (several.id, several.value, several.n_cases) == ("deepspio.fig5.nmae", pytest.approx(0.6), 2)
+    assert several.sd == pytest.approx(0.3)  # of 0.3, 0.6 and 0.9
+
+
+class PageRun:
+    """As much of a notebook's run as numbers are recorded with."""
+
+    def __init__(self, scale="demo", overrides=(), simulated=True):
+        self.scale, self.seed, self.records = scale, 0, {}
+        self.parameters, self.data = {"overrides": dict(overrides)}, SimpleNamespace(simulated=simulated)
+
+    def record(self, id, value, **held):
+        self.records[id] = (value, held)
+
+
+def test_page_records_the_mean_over_recorded_seeds_where_its_settings_are_recorded():
+    own = breast_values([0.9, 1.1])
+    recorded = PageRun()
+    record_numbers(recorded, own)
+    by_seed = [
+        np.mean(each["breast"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", *["summary"] * 2)
+    ]
+    value, held = recorded.records["deepspio.fig5.nmae"]
+    assert list(recorded.records) == ["deepspio.fig5.nmae"]
+    assert value == pytest.approx(np.mean(by_seed))
+    assert held["sd"] == pytest.approx(np.std(by_seed, ddof=1))
+    assert (held["n_seeds"], held["seeds"]) == (3, [0, 1, 2])
+    for other in (PageRun("smoke"), PageRun(overrides={"network.width": 4}), PageRun(simulated=False)):
+        record_numbers(other, own)
+        value, held = other.records["deepspio.fig5.nmae"]
+        assert value == pytest.approx(1.0)
+        assert "recorded" not in held
+
+
+def test_run_is_held_against_what_one_more_seed_should_give():
+    mean = np.mean(
+        [np.mean(each["breast"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", "summary", "summary")]
+    )
+    assert expected_words(PageRun(), breast_values([mean - 0.1, mean + 0.1])).startswith(
+        "1 of the 1 numbers of this run"
+    )
+    said = expected_words(PageRun(), breast_values([1.9, 2.1]))
+    assert said.startswith("0 of the 1")
+    assert said.endswith("Outside: deepspio.fig5.nmae (2).")
+    assert expected_words(PageRun("smoke"), breast_values([1.9, 2.1])).startswith("Too few runs")
 
 
 def test_pictures_are_those_of_the_stages(kept, finished):
@@ -186,5 +248,6 @@ def test_tables_stand_beside_the_paper(of_the_stages):
     rows = tables.table1_rows(entries, {"here": of_the_stages})
     assert [(row["batch"], row["true [µg/mm³]"]) for row in rows] == list(TABLE_1)
     assert rows[0]["paper, scanned"] == 27.35
-    assert rows[0]["here"] == held["deepspio.table1.batch1.c27_9.estimate"].value
-    assert rows[0]["here: error [%]"] == held["deepspio.table1.batch1.c27_9.error"].value
+    assert rows[0]["here"] == f"{held['deepspio.table1.batch1.c27_9.estimate'].value:.2f}"
+    assert rows[0]["here: error [%]"] == f"{held['deepspio.table1.batch1.c27_9.error'].value:.1f}"
+    assert rows[-1]["here"] == rows[-1]["here: error [%]"] == "below the training"
