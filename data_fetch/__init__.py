@@ -20,7 +20,7 @@ from data_fetch.images import FieldMaps, Geometry, LabelMap, Loaded, Provenance,
 from data_fetch.store import Store
 
 if TYPE_CHECKING:
-    from data_fetch.at_hand import AtHand
+    from data_fetch.held import AtHand
 
 __all__ = [
     "FetchError",
@@ -63,9 +63,9 @@ def get(name: str, subjects: Sequence[str] = (), store: Store | None = None, sho
 
 def at_hand(name: str, subjects: Sequence[str], store: Store | None = None) -> AtHand:
     """Return what of these subjects is here, verified, and what is missing; nothing is downloaded."""
-    from data_fetch.at_hand import at_hand as look
+    from data_fetch.held import look_for
 
-    return look(name, subjects, store)
+    return look_for(name, subjects, store)
 
 
 def load(name: str, subject: str, store: Store | None = None) -> Loaded:

@@ -35,6 +35,10 @@ def _told() -> Iterator[None]:
     except FetchError as error:
         typer.echo(in_words(error), err=True)
         raise typer.Exit(1) from None
+    except OSError as error:
+        what, why = error.filename or "a file", error.strerror or error
+        typer.echo(f"{what} cannot be used ({why}): choose another folder with --cache or {CACHE_VARIABLE}.", err=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("interrupted; the next call goes on from here.", err=True)
         raise typer.Exit(1) from None

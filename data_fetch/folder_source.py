@@ -10,8 +10,8 @@ from pathlib import Path
 from data_fetch.errors import NotAtHand
 from data_fetch.images import Loaded, Provenance
 from data_fetch.kept import kept_state
-from data_fetch.records import Dataset, FileState
-from data_fetch.sources import own_folder, require_subject
+from data_fetch.records import Dataset, FileState, HeldSubject
+from data_fetch.sources import held_subject, own_folder, require_subject
 from data_fetch.store import Store
 from data_fetch.tumour_labels import TumourConvention
 
@@ -68,13 +68,13 @@ class FolderSource:
         origin = Provenance(self.dataset.name, subject, self.dataset.licence, (), self.dataset.citations)
         return self.read(paths, found[subject][1], origin)
 
-    def here(self, subject: str, store: Store) -> dict[str, Path] | None:
-        """Return a subject's files by role if they are here, else ``None``."""
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return a subject's files if its folder is here."""
         try:
             found = self._found(store)
         except NotAtHand:
-            return None
-        return self._files(subject, found) if subject in found else None
+            return HeldSubject()
+        return held_subject(subject, self._files(subject, found).items() if subject in found else None, store)
 
     def _found(self, store: Store) -> dict[str, tuple[Path, Layout]]:
         root = own_folder(self.dataset, store)

@@ -68,6 +68,30 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class HeldFile:
+    """A verified file of a subject: ``local`` is its place below cache or mirror folder, ``path`` where it lies."""
+
+    subject: str
+    role: str
+    local: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class HeldSubject:
+    """The verified files of a subject that are here, and whether they are all.
+
+    ``bytes_missing`` [byte] is what would have to travel, ``None`` where only the home knows; ``refusals`` say which
+    files are here and wrong.
+    """
+
+    files: tuple[HeldFile, ...] = ()
+    complete: bool = False
+    bytes_missing: int | None = None
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FileState:
     """Whether a file is here: ``fine``, ``absent`` or ``refused`` (``message`` says why), and where."""
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from data_fetch.errors import NotAtHand
+from data_fetch.errors import NotAtHand, in_words
 from data_fetch.fetching import fetch_files, look_up
 from data_fetch.images import Loaded, Provenance
-from data_fetch.records import Dataset, FileState, RemoteFile
+from data_fetch.records import Dataset, FileState, HeldFile, HeldSubject, RemoteFile
 from data_fetch.registry import registered_files, subject_files
 from data_fetch.store import Store
 
@@ -33,6 +33,17 @@ class Source(Protocol):
 
     def load(self, subject: str, store: Store) -> Loaded:
         """Return one subject, downloading what is missing."""
+
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return the files of a subject that are here and right; nothing is downloaded.
+
+        Raises
+        ------
+        FetchError
+            A file is here and wrong.
+        ValueError
+            There is no such subject.
+        """
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,22 @@ class RegisteredSource:
         paths = dict(zip(files, fetch_files(files.values(), store), strict=True))
         return self.read(paths, provenance(self.dataset, subject, files.values()))
 
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Look for each file of a subject; what is wrong is missing, and its refusal is said."""
+        found: list[HeldFile] = []
+        sizes: list[int | None] = []
+        refusals: list[str] = []
+        for role, file in subject_files(self.dataset.name, subject).items():
+            state = look_up(file, store)
+            if state.path is not None:
+                found.append(HeldFile(subject, role, file.local, state.path))
+                continue
+            sizes.append(file.size)
+            refusals.extend([in_words(state.refusal)] if state.refusal else [])
+        known = [size for size in sizes if size is not None]
+        missing = sum(known) if len(known) == len(sizes) else None
+        return HeldSubject(tuple(found), not sizes, missing, tuple(refusals))
+
 
 def state_of(file: RemoteFile, store: Store) -> FileState:
     """Read a file that may be here, every byte of it, and tell its state."""
@@ -87,6 +114,19 @@ def require_subject(dataset: Dataset, subject: str, known: Sequence[str]) -> Non
     if subject not in known:
         listed = ", ".join(known) if len(known) <= 60 else f"{', '.join(known[:5])}, ... ({len(known)} in all)"
         raise ValueError(f"subject must be one of {listed} for {dataset.name}, but is {subject!r}.")
+
+
+def held_subject(subject: str, paths: Iterable[tuple[str, Path]] | None, store: Store) -> HeldSubject:
+    """Describe the files of a subject, each with its role, that were found in mirror or cache; ``None``: not here."""
+    if paths is None:
+        return HeldSubject()
+    return HeldSubject(tuple(HeldFile(subject, role, local_of(path, store), path) for role, path in paths), True)
+
+
+def local_of(path: Path, store: Store) -> str:
+    """Return the place of a file below the mirror or cache folder that holds it."""
+    folder = next(folder for folder in store.folders if path.is_relative_to(folder))
+    return path.relative_to(folder).as_posix()
 
 
 def own_folder(dataset: Dataset, store: Store) -> Path:

@@ -45,12 +45,13 @@ class Store:
     def from_environment(cls, cache: Path | None = None, connections: int = 4) -> Store:
         """Take the folders from ``MRREPRO_DATA`` and ``MRREPRO_DATA_MIRROR``; ``cache`` goes before the former."""
         chosen = cache or (Path(os.environ[CACHE_VARIABLE]) if os.environ.get(CACHE_VARIABLE) else platform_cache())
-        mirror = os.environ.get(MIRROR_VARIABLE)
-        if mirror and not Path(mirror).is_dir():
-            raise ValueError(f"{MIRROR_VARIABLE} must name a folder, but {mirror!r} is none: correct or unset it.")
+        named = os.environ.get(MIRROR_VARIABLE)
+        mirror = Path(named).expanduser() if named else None
+        if mirror is not None and not mirror.is_dir():
+            raise ValueError(f"{MIRROR_VARIABLE} must name a folder, but {named!r} is none: correct or unset it.")
         if connections < 1:
             raise ValueError(f"connections must be at least 1, but is {connections}.")
-        return cls(chosen.expanduser(), Path(mirror) if mirror else None, connections)
+        return cls(chosen.expanduser(), mirror, connections)
 
     @property
     def folders(self) -> tuple[Path, ...]:

@@ -9,10 +9,8 @@ import argparse
 import datetime
 import functools
 import hashlib
-import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -26,6 +24,8 @@ from papermill.exceptions import PapermillException
 from bookbuild.pairs import notebook_of
 from bookbuild.project import CHAPTERS, ROOT, notebook_sources
 from data_fetch.store import Store
+from mrrepro.runs import machine
+from mrrepro.runs.files import read_json, write_json, write_text
 
 SCALES = ("smoke", "demo", "colab", "paper")
 DEFAULT_SCALE = "demo"
@@ -96,9 +96,13 @@ class Execution:
         stamp = self.target(source).with_suffix(".json")
         if not (stamp.exists() and self.target(source).exists()):
             return False
-        stored = json.loads(stamp.read_text("utf8"))
+        try:
+            stored = read_json(stamp)
+            key, read = stored["key"], stored["artifacts"].items()
+        except (ValueError, KeyError, TypeError, AttributeError):  # not the whole stamp: of a run that was killed
+            return False
         now = self.artifacts_now(source)
-        return stored["key"] == self.key(source) and all(now.get(k) == v for k, v in stored["artifacts"].items())
+        return bool(key == self.key(source)) and all(now.get(name) == facts for name, facts in read)
 
     def run(self, source: Path) -> float:
         """Execute one notebook and return the seconds it took; a cell that raises ends in an error.
@@ -125,17 +129,16 @@ class Execution:
         seconds = time.perf_counter() - start
         executed = nbformat.read(attempt, as_version=4)
         executed.metadata["mrrepro"] = self._facts(executed, seconds)
-        attempt.write_text(nbformat.writes(executed), "utf8")
-        attempt.replace(target)
-        stamp = {"key": key, "artifacts": self.artifacts_now(source)}
-        target.with_suffix(".json").write_text(json.dumps(stamp), "utf8")
+        write_text(target, nbformat.writes(executed))
+        attempt.unlink()
+        write_json(target.with_suffix(".json"), {"key": key, "artifacts": self.artifacts_now(source)})
         return seconds
 
     def _facts(self, executed: NotebookNode, seconds: float) -> dict[str, str]:
         return {
-            "commit": commit_of(self.root),
+            "commit": machine.commit(),
             "scale": self.scale,
-            "device": device_name(),
+            "device": device_and_threads(),
             "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
             "seconds": f"{seconds:.1f}",
         }
@@ -152,21 +155,10 @@ def _is_volatile(name: str) -> bool:
     return name in ("receipts", "executed", "sweeps", ".locks") or name.endswith((".lock", ".tmp", ".partial"))
 
 
-def device_name() -> str:
-    """Name the processor kind and the number of threads."""
-    threads = os.environ.get("OMP_NUM_THREADS") or str(os.cpu_count())
-    return f"{platform.machine()} CPU, {threads} thread{'' if threads == '1' else 's'}"
-
-
-def commit_of(root: Path) -> str:
-    """Return the checkout's commit, marked when files differ from it; ``unknown`` outside git."""
-    try:
-        git = ["git", "-C", str(root)]
-        name = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return name.stdout.strip() + (" with changes" if changed.stdout.strip() else "")
+def device_and_threads() -> str:
+    """Name the device on which notebooks compute, and the number of threads of its processor."""
+    threads = machine.thread_count()
+    return f"{machine.device_name(machine.default_device())}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def execute_all(execution: Execution, sources: list[Path], force: bool) -> list[str]:

@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 
 from bookbuild.install_cell import TAGS, install_cell
 from bookbuild.project import ROOT, notebook_sources, read_address
+from mrrepro.runs.files import write_whole
 
 HEADER = """\
 # ---
@@ -125,8 +126,7 @@ def write_pair(source: Path, root: Path = ROOT) -> bool:
     notebook = as_text(notebook_of(script, previous, source.relative_to(root).as_posix()))
     if before == (script, notebook):
         return False
-    source.write_text(script, "utf8", newline="\n")
-    pair.write_text(notebook, "utf8", newline="\n")
+    write_whole({source: script.encode(), pair: notebook.encode()})
     return True
 
 

@@ -14,7 +14,8 @@ from data_fetch.fetching import fetch_files, locked
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.nifti import read_labels, read_volume
-from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
+from data_fetch.records import Checksum, Dataset, FileState, HeldSubject, RemoteFile
+from data_fetch.sources import held_subject
 from data_fetch.store import Store
 from data_fetch.tumour_labels import EGD_BINARY
 from data_fetch.xnat import XnatArchive, XnatFile
@@ -92,7 +93,7 @@ class XnatSource:
         return Subject(images, labels, origin, metadata)
 
     def _files(self, subject: str, store: Store, show_progress: bool) -> dict[str, Path]:
-        here = self.here(subject, store)
+        here = self._roles(subject, store)
         if here is not None:
             return here
         archive = self._archive(store)
@@ -104,7 +105,18 @@ class XnatSource:
                     keep_digest(path)
         return dict(zip(listed, paths, strict=True))
 
-    def here(self, subject: str, store: Store) -> dict[str, Path] | None:
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return the files of a subject, or of the first so many of ``first:N`` who are here."""
+        if not subject.startswith("first:"):
+            roles = self._roles(subject, store)
+            return held_subject(subject, None if roles is None else roles.items(), store)
+        count = first_count(subject)
+        whole = [held for held in (self.here(name, store) for name in self.held(store)) if held.complete]
+        if len(whole) < count:
+            return HeldSubject()
+        return HeldSubject(tuple(file for held in whole[:count] for file in held.files), True)
+
+    def _roles(self, subject: str, store: Store) -> dict[str, Path] | None:
         """Return a subject's files by role if its images and mask are all here and right."""
         for folder in store.folders:
             place = folder / self.dataset.name / "SUBJECTS" / subject

@@ -13,9 +13,9 @@ from data_fetch.fetching import locked
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import kept_checksum, kept_state, require_kept
 from data_fetch.readers.nifti import read_volume
-from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
+from data_fetch.records import Checksum, Dataset, FileState, HeldSubject, RemoteFile
 from data_fetch.remote_tar import RemoteTar, open_tar, take_members
-from data_fetch.sources import state_of
+from data_fetch.sources import held_subject, state_of
 from data_fetch.store import Store
 
 TAR = RemoteFile(
@@ -137,9 +137,10 @@ class TarSource:
         origin = Provenance(self.dataset.name, name, self.dataset.licence, files, self.dataset.citations)
         return Subject({"PD": read_volume(path, "PD")}, {}, origin)
 
-    def here(self, subject: str, store: Store) -> list[Path] | None:
-        """Return the files of a subject, or of ``first:N``, if they are here and right, else ``None``."""
-        return self._paths(Wanted.parse([subject]), store)
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return the file of a subject, or the files of ``first:N``."""
+        paths = self._paths(Wanted.parse([subject]), store)
+        return held_subject(subject, None if paths is None else [("PD", path) for path in paths], store)
 
     def _walk(self, wanted: Wanted, store: Store, show_progress: bool) -> None:
         assert self.tar.size is not None

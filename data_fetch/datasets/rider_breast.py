@@ -12,9 +12,9 @@ from data_fetch.fetching import fetch_files
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.dicom import read_series
-from data_fetch.records import Checksum, Dataset, FileState, RemoteFile
+from data_fetch.records import Checksum, Dataset, FileState, HeldSubject, RemoteFile
 from data_fetch.s3 import list_folder
-from data_fetch.sources import require_subject
+from data_fetch.sources import held_subject, require_subject
 from data_fetch.store import Store
 
 BUCKET = "https://idc-open-data.s3.amazonaws.com"
@@ -81,6 +81,16 @@ class BucketSource:
         files = tuple((name, checksum.algorithm, checksum.value) for name, checksum in kept if checksum)
         origin = Provenance(self.dataset.name, subject, self.dataset.licence, files, self.dataset.citations)
         return Subject({"anatomical": read_series(paths, "anatomical")}, {}, origin)
+
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return the slices of a patient if all are here."""
+        require_subject(self.dataset, subject, tuple(self.series))
+        here = self._here(subject, store)
+        if len(here) != self.slices:
+            return HeldSubject()
+        for path, ours in here:
+            require_kept(path, ours)
+        return held_subject(subject, [("anatomical", path) for path, _ in here], store)
 
     def _series(self, subject: str, store: Store, show_progress: bool) -> list[Path]:
         here = self._here(subject, store)

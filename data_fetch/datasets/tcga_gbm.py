@@ -15,8 +15,8 @@ from data_fetch.fetching import locked
 from data_fetch.images import Provenance, Subject
 from data_fetch.kept import keep_digest, kept_checksum, kept_state, require_kept
 from data_fetch.readers.dicom import read_series
-from data_fetch.records import Dataset, FileState
-from data_fetch.sources import require_subject
+from data_fetch.records import Dataset, FileState, HeldSubject
+from data_fetch.sources import held_subject, require_subject
 from data_fetch.store import Store
 
 # Table IV of the paper: the description of the T1 and of the T2 series of each patient.
@@ -88,11 +88,22 @@ class IndexSource:
         origin = Provenance(self.dataset.name, subject, self.dataset.licence, files, self.dataset.citations)
         return Subject({role: read_series(slices, role) for role, slices in paths.items()}, {}, origin)
 
+    def here(self, subject: str, store: Store) -> HeldSubject:
+        """Return the slices of both series of a patient if both are here."""
+        require_subject(self.dataset, subject, tuple(self.series))
+        found = {role: self._here(subject, role, store) for role in self.series[subject]}
+        if not all(found.values()):
+            return HeldSubject()
+        for path, ours in (slices for series in found.values() for slices in series):
+            require_kept(path, ours)
+        return held_subject(subject, [(role, path) for role, series in found.items() for path, _ in series], store)
+
     def _slices(self, subject: str, role: str, store: Store, show_progress: bool) -> list[Path]:
         here = self._here(subject, role, store)
         if not here:
             with locked(f"{self.dataset.name}/{subject}/{role}", store):
-                self._download(subject, role, store, show_progress)
+                if not self._here(subject, role, store):  # another process may have brought it
+                    self._download(subject, role, store, show_progress)
             here = self._here(subject, role, store)
         for path, ours in here:
             require_kept(path, ours)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,16 +134,15 @@ def _write_bands(receipts: list[Path], command: str | None) -> None:
     papers = sorted({receipt.paper for receipt in read})
     for paper in papers:
         own = [receipt for receipt in read if receipt.paper == paper]
-        seeds = sorted({receipt.seed for receipt in own})
-        scales = sorted({receipt.scale for receipt in own})
-        said = command or "; ".join(
-            f"mrrepro ledger expect {paper} --scale {scale} --seeds {','.join(map(str, seeds))}" for scale in scales
-        )
         ledger_of = Ledger(paper)
-        for scale, made in make_bands(own, shlex.join(said.split()) if command else said).items():
+        for scale in sorted({receipt.scale for receipt in own}):
+            at_scale = [receipt for receipt in own if receipt.scale == scale]
+            seeds = [str(seed) for seed in sorted({receipt.seed for receipt in at_scale})]
+            again = command or f"mrrepro ledger expect {paper} --scale {scale} --seeds {','.join(seeds)}"
+            made = make_bands(at_scale, again).get(scale, [])
             write_bands(ledger_of.folder, scale, made)
-            typer.echo(f"{paper}, {scale}: {len(made)} bands from seeds {', '.join(map(str, seeds))}")
-            values = {record.id for receipt in own if receipt.scale == scale for record in receipt.records}
+            typer.echo(f"{paper}, {scale}: {len(made)} bands from seeds {', '.join(seeds)}")
+            values = {record.id for receipt in at_scale for record in receipt.records}
             for id in sorted(values - {band.id for band in made}):
                 typer.echo(f"{id} has no band: too few of the seeds give it a value at this scale")
 

@@ -72,16 +72,6 @@ class Line:
     intercept: float
 
 
-def mean_and_sd(values: Sample) -> tuple[float, float]:
-    """Return the mean and the standard deviation with n - 1 degrees of freedom.
-
-    >>> mean_and_sd(np.array([1.0, 3.0]))
-    (2.0, 1.4142135623730951)
-    """
-    sample = _sample("values", values)
-    return float(sample.mean()), float(sample.std(ddof=1))
-
-
 def mean_interval(values: Sample, *, level: float = 0.95) -> Interval:
     """Mean with Student's t interval.
 
@@ -208,19 +198,6 @@ def rank_correlation(
             )
     chosen = generator.integers(x.size, size=(_count(resamples), x.size))
     return _percentiles(float(_spearman(x, y)), _spearman(x[chosen], y[chosen]), level)
-
-
-def paired_difference(
-    first: Sample,
-    second: Sample,
-    generator: np.random.Generator,
-    *,
-    level: float = 0.95,
-    resamples: int = 2000,
-) -> Interval:
-    """Mean of first - second over pairs, with its BCa interval; parameters as in `percentile_interval`."""
-    x, y = _pairs(first, second)
-    return bca_interval(x - y, generator, level=level, resamples=resamples)
 
 
 def equivalence(first: Sample, second: Sample, margin: float, *, alpha: float = 0.05) -> Equivalence:

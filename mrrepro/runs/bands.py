@@ -53,6 +53,16 @@ class Band:
             return False
         return self.low <= value <= self.high
 
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether it reaches further from its mean than the mean is large, so that hardly a value lies outside.
+
+        A mean of exactly 0 with seeds that all gave 0 is no such band.
+        """
+        if self.low is None or self.high is None or self.mean is None:
+            return False
+        return 0.5 * (self.high - self.low) > abs(self.mean)
+
     def words(self) -> str:
         """Say what is expected."""
         over = f"from {len(self.seeds)} seeds"

@@ -209,13 +209,13 @@ def look_for(name: str, subjects: Sequence[str]) -> Held:
         The fetcher is not installed, or knows no such data set or subject.
     """
     try:
-        fetcher: Any = import_module("data_fetch.at_hand")
+        fetcher: Any = import_module("data_fetch.held")
     except ModuleNotFoundError as error:
         raise ValueError(
             f"data sets need the fetcher and its readers, but {error.name} is not installed: pip install "
             "'mrrepro[data]', from a clone of the project."
         ) from None
-    held: Held = fetcher.at_hand(name, subjects)
+    held: Held = fetcher.look_for(name, subjects)
     return held
 
 

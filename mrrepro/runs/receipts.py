@@ -72,18 +72,28 @@ class Receipt:
 
 @dataclass(frozen=True)
 class ValueCheck:
-    """One value of a receipt against the band of its scale; ``ok`` is None where there is no band."""
+    """One value of a receipt against the band of its scale.
+
+    ``ok`` is None where there is no band, or one so wide that a value within it says nothing.
+    """
 
     id: str
     value: float | str | None
     band: Band | None
     ok: bool | None
 
+    @property
+    def too_wide(self) -> bool:
+        """Whether the value lies in a band that tells nothing."""
+        return self.band is not None and self.ok is None
+
     def sentence(self) -> str:
         """Say it in words."""
         shown = f"{self.value:.4g}" if isinstance(self.value, float | int) else repr(self.value)
         if self.band is None:
             return f"{self.id} is {shown}; no band is known for it."
+        if self.too_wide:
+            return f"{self.id} is {shown}; the band is too wide to tell anything: {self.band.words()}."
         relation = "as expected" if self.ok else "outside what is expected"
         return f"{self.id} is {shown}, {relation}: {self.band.words()}."
 
@@ -171,7 +181,10 @@ def check_receipt(path: Path | str, ledger: Ledger | None = None) -> ReceiptChec
     for record in receipt.records:
         ledger.entry(record.id)
         band, value = bands.get(record.id), measured(record)
-        checks.append(ValueCheck(record.id, value, band, band.holds(value) if band is not None else None))
+        inside = band.holds(value) if band is not None else None
+        if inside and band is not None and band.tells_nothing:
+            inside = None
+        checks.append(ValueCheck(record.id, value, band, inside))
     return ReceiptCheck(*_summary(receipt, checks), tuple(checks))
 
 
@@ -188,9 +201,14 @@ def _summary(receipt: Receipt, checks: list[ValueCheck]) -> tuple[bool, str]:
     hint = f" The run has overrides ({', '.join(overridden)}), for which the bands are not made." if overridden else ""
     if receipt.data != "simulated":
         hint += f" The run is on the data {receipt.data}, for which the bands are not made."
+    wide = sum(check.too_wide for check in checks)
+    without = len(checks) - len(known) - wide
     if not known:
-        return False, f"Nothing can be said about {run}: no band is known for any of its {len(checks)} values.{hint}"
-    unknown = f" For {len(checks) - len(known)} more no band is known." if len(known) < len(checks) else ""
+        why = f"the bands of {wide} are too wide to tell anything, and " if wide else ""
+        whose = f"{without} of its" if wide else "any of its"
+        return False, f"Nothing can be said about {run}: {why}no band is known for {whose} {len(checks)} values.{hint}"
+    unknown = f" For {wide} more the band is too wide to tell anything." if wide else ""
+    unknown += f" For {without} more no band is known." if without else ""
     if inside == len(known):
         return True, f"The run is all right: {run} gave {inside} of {inside} values as expected.{unknown}{hint}"
     return False, f"The run is not as expected: {run} gave {inside} of {len(known)} values as expected.{unknown}{hint}"

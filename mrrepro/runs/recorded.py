@@ -200,6 +200,15 @@ def _plain(array: np.ndarray[Any, Any]) -> Any:
     return rounded(array.tolist())
 
 
+def four_digits(value: Any) -> float:
+    """A number, numpy's or torch's alike, rounded to the four digits that are kept of it.
+
+    >>> four_digits(0.123456)
+    0.1235
+    """
+    return float(f"{float(value):.4g}")
+
+
 def rounded(value: Any) -> Any:
     """The same with four digits, and as text what JSON has no number for."""
     if isinstance(value, dict):
@@ -207,7 +216,7 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(part) for part in value]
     if isinstance(value, float):
-        return float(f"{value:.4g}") if math.isfinite(value) else str(value)
+        return four_digits(value) if math.isfinite(value) else str(value)
     return value
 
 

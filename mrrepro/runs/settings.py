@@ -21,9 +21,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import importlib.util
 import math
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
@@ -102,7 +103,8 @@ def configure(settings_type: type[S], scale: str, overrides: Mapping[str, object
     Raises
     ------
     ValueError
-        An unknown scale or name (the known ones are listed), a wrong type, a value out of range.
+        An unknown scale or name (the known ones are listed), a wrong type, a value out of range, or values that do not
+        go together by the ``conflicts`` of the module ``consistency`` beside the settings' own.
     """
     if scale not in SCALES:
         require_known("scale", str(scale), SCALES)
@@ -118,7 +120,20 @@ def configure(settings_type: type[S], scale: str, overrides: Mapping[str, object
         check_value(name, replaced[name], meaning)
     settings = _replace(base, replaced, "")
     check_settings(settings)
+    found = _conflicts(settings)
+    if found:
+        raise ValueError(" ".join(found))
     return typing.cast(S, settings)
+
+
+def _conflicts(settings: object) -> list[str]:
+    """What a chapter says of its own settings that do not go together; a chapter need say nothing."""
+    package = type(settings).__module__.rpartition(".")[0]
+    name = f"{package}.consistency"
+    if not package or importlib.util.find_spec(name) is None:
+        return []
+    conflicts: Callable[[object], Iterator[str]] = importlib.import_module(name).conflicts
+    return list(conflicts(settings))
 
 
 def check_settings(settings: object, prefix: str = "") -> None:

@@ -337,7 +337,38 @@ def test_bands_come_from_receipts_over_seeds(paper, mrrepro_command, tmp_path, m
     band = json.loads((paper / "ledger" / "bands" / "smoke.json").read_text())["bands"][0]
     assert (band["mean"], band["sd"], band["seeds"]) == (4.0, 1.0, [0, 1, 2])
     code, out, _ = mrrepro_command("ledger", "check", paths[3])
-    assert (code, out.startswith("The run is all right")) == (0, True)
+    assert code == 1, "three seeds of 3, 4 and 5 tell nothing: -7 to 15 is expected"
+    assert "the bands of 1 are too wide to tell anything" in out
+    assert "the band is too wide to tell anything: -7.46 to 15.46 from 3 seeds" in out
+
+
+def test_bands_say_the_seeds_of_their_scale_or_the_command_as_it_was_given(paper, mrrepro_command):
+    from mrrepro.papers.fake import recipe
+
+    from mrrepro.runs.notebook import open_run
+
+    paths = []
+    for scale, seeds in (("smoke", (0, 1, 2)), ("demo", (3, 4, 5))):
+        for seed in seeds:
+            run = open_run("fake", "01_total", recipe.SETTINGS, {"scale": scale, "seed": seed, "overrides": {}})
+            run.record("fake.total", run.make(recipe.TOTAL).json("total.json"))
+            paths.append(run.finish().path)
+
+    def commands():
+        folder = paper / "ledger" / "bands"
+        return [
+            json.loads((folder / f"{scale}.json").read_text())["bands"][0]["command"] for scale in ("smoke", "demo")
+        ]
+
+    code, out, err = mrrepro_command("ledger", "bands", *paths)
+    assert code == 0, err
+    assert "fake, smoke: 1 bands from seeds 0, 1, 2" in out
+    assert "fake, demo: 1 bands from seeds 3, 4, 5" in out
+    again = "mrrepro ledger expect fake --scale"
+    assert commands() == [f"{again} smoke --seeds 0,1,2", f"{again} demo --seeds 3,4,5"]
+    given = """for n in 0 1 2; do mrrepro run fake --output "my runs/$n"; done"""
+    assert mrrepro_command("ledger", "bands", *paths, "--command", given)[0] == 0
+    assert commands() == [given, given]
 
 
 def test_one_command_makes_the_bands_of_a_chapter_from_seeds(paper, mrrepro_command, tmp_path):

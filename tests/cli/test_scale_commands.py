@@ -16,8 +16,8 @@ from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages
 from mrrepro.cli.plan import GPUS, commands, plan_of
 from mrrepro.runs import measured_speed, recorded
-from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.files import lock_beside
+from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.measured_speed import keep_speed, read_speed
 from mrrepro.runs.recorded import recorded_folder
 from mrrepro.runs.rehearsed import keep_rehearsed, read_rehearsed, rehearsed_file

@@ -7,8 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
-from tiny_files import nifti_bytes
+from tiny_files import nifti_bytes, write_series
 
+import data_fetch
 from data_fetch import at_hand
 from data_fetch.kept import keep_digest
 from data_fetch.registry import subject_files
@@ -65,6 +66,7 @@ def test_people_of_the_erasmus_database_are_counted_in_order(here) -> None:
     found = at_hand("egd", ("first:1",), here)
     assert found.complete
     assert {file.path.parent.name for file in found.files} == {"EGD-0002"}
+    assert all(here.cache / file.local == file.path for file in found.files)
     assert not at_hand("egd", ("first:3",), here).complete
     shutil.rmtree(here.cache / "egd" / "SUBJECTS" / "EGD-0002")
     assert {file.path.parent.name for file in at_hand("egd", ("first:1",), here).files} == {"EGD-0007"}
@@ -86,3 +88,39 @@ def test_unknown_names_are_refused(here) -> None:
         at_hand("nonsense", ("01",), here)
     with pytest.raises(ValueError, match="subject must be one of"):
         at_hand("open_ms", ("99",), here)
+
+
+def test_every_data_set_can_say_what_is_here(here) -> None:
+    """Again and again in one process, and with an empty cache: nothing is there and nothing is asked of a server."""
+    for name in (*data_fetch.names(), *data_fetch.names()):
+        subject = {"egd": "first:1", "ixi_pd": "IXI012", "ucsf_pdgm": "UCSF-PDGM-0004", "brats": "BraTS2021_00002"}.get(
+            name
+        ) or data_fetch.subjects(name, here)[0]
+        found = data_fetch.at_hand(name, (subject,), here)
+        assert (found.complete, found.files, found.missing) == (False, (), (subject,)), name
+        assert name in found.sentence()
+
+
+def test_slices_that_are_here_are_found(here) -> None:
+    """Both sets of DICOM series, where they lie; one slice short, or one wrong, and the patient is missing."""
+    pytest.importorskip("pydicom", reason="pydicom is not installed: DICOM cannot be written")
+    slices = []
+    for role in ("T1", "T2"):
+        write_series(here.cache / "tcga_gbm" / "TCGA-14-1794" / role, np.zeros((3, 2, 2)))
+        slices.extend(f"tcga_gbm/TCGA-14-1794/{role}/{name}" for name in ("001.dcm", "002.dcm", "003.dcm"))
+    found = at_hand("tcga_gbm", ("TCGA-14-1794", "TCGA-02-0006"), here)
+    assert [(file.local, here.cache / file.local == file.path) for file in found.files] == [(x, True) for x in slices]
+    assert found.missing == ("TCGA-02-0006",)
+    breast = here.cache / "rider_breast" / "RIDER-1125105682"
+    write_series(breast, np.zeros((60, 2, 2)))
+    for path in breast.iterdir():
+        keep_digest(path)
+    found = at_hand("rider_breast", ("RIDER-1125105682",), here)
+    assert found.complete
+    assert {file.local.rpartition("/")[0] for file in found.files} == {"rider_breast/RIDER-1125105682"}
+    damaged = next(path for path in breast.iterdir() if path.suffix == ".dcm")
+    damaged.write_bytes(damaged.read_bytes() + b"x")
+    found = at_hand("rider_breast", ("RIDER-1125105682",), here)
+    assert (found.complete, found.files) == (False, ())
+    assert "wrong checksum" in found.sentence()
+    assert not at_hand("rider_breast", ("RIDER-1125105682",), here).complete, "59 slices are left"

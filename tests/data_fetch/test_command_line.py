@@ -130,3 +130,25 @@ def test_the_module_runs() -> None:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "synthseg_heads" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["ixi_pd", "tcga_gbm", "synthseg_heads"])
+def test_a_cache_that_is_no_folder_is_one_message(name, run, tmp_path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    subject = {"ixi_pd": "IXI012", "tcga_gbm": "TCGA-14-1794", "synthseg_heads": "01"}[name]
+    result = run("get", name, "-s", subject, "--cache", tmp_path / "file" / "x")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "choose " in result.output
+    assert (
+        "another folder with --cache or MRREPRO_DATA" in result.output or "a folder with MRREPRO_DATA" in result.output
+    )
+
+
+def test_home_is_meant_by_a_tilde(run, tmp_path, monkeypatch) -> None:
+    (tmp_path / "mirrored").mkdir()
+    for home in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(home, str(tmp_path))
+    monkeypatch.setenv("MRREPRO_DATA_MIRROR", "~/mirrored")
+    monkeypatch.setenv("MRREPRO_DATA", "~/kept")
+    assert f"mirror: {tmp_path / 'mirrored'}\ncache: {tmp_path / 'kept'}" in run("where").output

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from types import ModuleType
 
@@ -201,3 +202,17 @@ def test_slices_that_the_reader_brought_are_read(store, tmp_path) -> None:
     for role in ("T1", "T2"):
         write_series(tmp_path / "mirror" / "tcga_gbm" / "TCGA-14-1794" / role, np.zeros((3, 2, 2)))
     assert set(tcga_gbm.SOURCE.load("TCGA-14-1794", mirrored).images) == {"T1", "T2"}
+
+
+@needs_pydicom
+def test_series_that_another_process_brought_are_not_fetched_again(store, monkeypatch) -> None:
+    """Whoever waited for the other looks again before it asks the index."""
+
+    @contextmanager
+    def locked(local, store):
+        write_series(store.cache / local, np.zeros((3, 2, 2)))
+        yield
+
+    monkeypatch.setattr(tcga_gbm, "locked", locked)
+    monkeypatch.setitem(sys.modules, "idc_index", None)
+    assert len(tcga_gbm.SOURCE.get(["TCGA-14-1794"], store)) == 6

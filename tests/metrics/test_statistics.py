@@ -7,8 +7,7 @@ from scipy import stats
 from mrrepro.metrics.statistics import (
     bca_interval,
     equivalence,
-    mean_and_sd,
-    paired_difference,
+    mean_interval,
     percentile_interval,
     rank_correlation,
     regression_line,
@@ -19,12 +18,6 @@ SKEWED = np.random.default_rng(5).lognormal(0.0, 0.7, 40)
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def test_mean_and_sd_by_hand():
-    mean, sd = mean_and_sd(np.array([2.0, 4.0, 4.0, 6.0]))
-    assert mean == 4.0
-    assert sd == pytest.approx(np.sqrt(8.0 / 3.0))
 
 
 @pytest.mark.parametrize(("ours", "method"), [(percentile_interval, "percentile"), (bca_interval, "BCa")])
@@ -94,15 +87,6 @@ def test_independent_samples_include_zero():
     assert 0.0 in found
 
 
-def test_paired_difference():
-    generator = rng(4)
-    truth = generator.normal(10.0, 5.0, 50)
-    noise = generator.normal(0.5, 0.1, 50)
-    found = paired_difference(truth + noise, truth, generator)
-    assert found.estimate == pytest.approx(noise.mean())
-    assert 0.45 < found.low < found.high < 0.55  # the pairs' common spread is gone
-
-
 def test_equivalence_by_hand():
     differences = np.array([-1.0, 0.0, 1.0, 0.0])  # mean 0, s = sqrt(2/3), standard error sqrt(1/6)
     found = equivalence(differences, np.zeros(4), margin=1.0)
@@ -139,7 +123,7 @@ def test_regression_by_hand():
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: mean_and_sd(np.array([1.0])), "values must be a list of at least 2"),
+        (lambda: mean_interval(np.array([1.0])), "values must be a list of at least 2"),
         (lambda: percentile_interval(np.array([1.0, np.nan]), rng()), "values must be finite"),
         (lambda: percentile_interval(SKEWED, rng(), resamples=5), "resamples"),
         (lambda: percentile_interval(SKEWED, rng(), level=1.5), "level"),

@@ -11,6 +11,7 @@ import pytest
 
 from bookbuild.execute import Execution, data_here, execute_all
 from bookbuild.project import ROOT
+from mrrepro.runs import machine
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 SCRIPT = """\
@@ -58,6 +59,17 @@ def test_a_run_is_recorded_and_not_repeated_until_something_changes(execution: E
     executed = nbformat.read(execution.target(source), as_version=4)
     assert executed.metadata.mrrepro.scale == "smoke"
     assert "NMAE 0.25 smoke" in executed.cells[-1].outputs[0].text
+    device = machine.device_name(machine.default_device())
+    assert executed.metadata.mrrepro.device.startswith(f"{device}, ")
+    assert executed.metadata.mrrepro.commit == machine.commit()
+    assert execution.is_current(source)
+
+    stamp = execution.target(source).with_suffix(".json")
+    whole = stamp.read_text()
+    for left in (whole[:40], "", "[]", "{}", '{"key": "1"}'):  # of a run that was killed, or of another version
+        stamp.write_text(left)
+        assert not execution.is_current(source)
+    stamp.write_text(whole)
     assert execution.is_current(source)
 
     (tmp_path / "mrrepro" / "papers" / "condnet" / "recipe.py").write_text("y = 1\n")  # another paper's

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import nbformat
@@ -85,6 +87,18 @@ def test_outputs_are_found(source: Path, tmp_path: Path) -> None:
     notebook.cells[-1].outputs = [nbformat.v4.new_output("stream", text="2")]
     pair.write_text(as_text(notebook))
     assert "01_trial.ipynb holds outputs" in differences(source, tmp_path)
+
+
+def test_a_full_disk_leaves_script_and_notebook_as_they_were(source: Path, tmp_path: Path, monkeypatch) -> None:
+    def flush(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    source.write_text(source.read_text() + "\n# %%\n2 + 2\n")
+    before = (source.read_bytes(), source.with_suffix(".ipynb").read_bytes())
+    monkeypatch.setattr(os, "fsync", flush)
+    with pytest.raises(OSError, match="No space"):
+        write_pair(source, tmp_path)
+    assert (source.read_bytes(), source.with_suffix(".ipynb").read_bytes()) == before
 
 
 def test_a_missing_notebook_is_found(source: Path, tmp_path: Path) -> None:

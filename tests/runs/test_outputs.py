@@ -46,7 +46,7 @@ def test_a_disk_that_is_full_at_the_second_file_leaves_neither(tmp_path, monkeyp
 
     (tmp_path / "map.json").write_text("of the run before")
     monkeypatch.setattr(os, "fsync", flush_once)
-    with pytest.raises(ValueError, match="cannot write .*choose a folder with room"):
+    with pytest.raises(ValueError, match=r"cannot write .*choose a folder with room"):
         write_together({tmp_path / "map.nii": b"map", tmp_path / "map.json": {"map": 1}})
     assert [path.name for path in tmp_path.iterdir()] == ["map.json"]
     assert (tmp_path / "map.json").read_text() == "of the run before"

@@ -179,10 +179,10 @@ def test_tampered_cut_and_foreign_receipts_are_refused(run_notebook, ledger, alt
 
 
 def test_reader_is_told_whether_his_run_is_all_right(run_notebook, ledger):
-    receipts = [read_receipt(run_notebook(seed=seed)[1].path) for seed in range(5)]
+    receipts = [read_receipt(run_notebook(seed=seed, value=10 + 0.1 * seed)[1].path) for seed in range(5)]
     for scale, bands in make_bands(receipts, "mrrepro run fake --scale smoke --seed N").items():
         write_bands(ledger.folder, scale, bands)
-    fine = check_receipt(run_notebook(seed=6)[1].path, ledger)
+    fine = check_receipt(run_notebook(seed=6, value=10.2)[1].path, ledger)
     assert fine.ok
     assert fine.words() == "The run is all right: 01_total at scale smoke, seed 6 gave 3 of 3 values as expected."
     _, table = run_notebook(seed=7, value=40.0)
@@ -193,6 +193,21 @@ def test_reader_is_told_whether_his_run_is_all_right(run_notebook, ledger):
     other = check_receipt(run_notebook(scale="demo")[1].path, ledger)
     assert not other.ok
     assert "Nothing can be said" in other.summary
+
+
+def test_a_band_wider_than_its_mean_tells_nothing(run_notebook, ledger):
+    """What lies in it is counted apart; what lies outside even such a band is not as expected."""
+    receipts = [read_receipt(run_notebook(seed=seed)[1].path) for seed in range(5)]
+    (bands,) = make_bands(receipts, "again").values()
+    wide = [replace(band, low=-1.2, high=23.2, mean=11.0) if band.id == "fake.total" else band for band in bands]
+    write_bands(ledger.folder, "smoke", wide)
+    checked = check_receipt(run_notebook(seed=6, value=12.0)[1].path, ledger)
+    assert checked.ok
+    assert "gave 2 of 2 values as expected. For 1 more the band is too wide to tell anything." in checked.summary
+    assert "fake.total is 12; the band is too wide to tell anything: -1.2 to 23.2 from 5 seeds" in checked.words()
+    outside = check_receipt(run_notebook(seed=7, value=40.0)[1].path, ledger)
+    assert not outside.ok
+    assert "gave 2 of 3 values as expected" in outside.summary
 
 
 def test_band_is_the_prediction_interval(ledger):

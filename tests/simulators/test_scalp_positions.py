@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mrrepro.papers.condnet.consistency import POSITIONS
 from mrrepro.simulators.scalp_positions import HeadSurface, Landmarks, position_named, ten_ten_positions
 from mrrepro.solvers.potential_sources import grid_affine
 
@@ -77,3 +78,7 @@ def test_bad_heads_are_refused(surface: HeadSurface) -> None:
         ten_ten_positions(surface, far)
     with pytest.raises(ValueError, match="scalp"):
         surface.normal(np.array([1.0, 1.0, 1.0]))
+
+
+def test_the_names_that_settings_admit_are_those_of_the_system(positions) -> None:
+    assert sorted(POSITIONS) == sorted(positions)

@@ -22,10 +22,10 @@ class HeadSettings:
         "'mni152' (deformed persons of the template), 'folded' (drawn heads), or a folder of whole-head label maps",
         source="18 subjects of NAMIC in the paper, Section III-A",
     )
-    training: int = setting(10, "heads to train on", source="Section III-A", low=1, high=1000)
-    testing: int = setting(8, "heads to test on", source="Section III-A", low=1, high=1000)
+    training: int = setting(10, "heads to train on", source="Section III-A", low=1, high=500)
+    testing: int = setting(8, "heads to test on", source="Section III-A", low=1, high=100)
     drawn_testing: int = setting(
-        4, "test heads that are drawn, so no warp of a training head; 0 with a folder of label maps", low=0, high=1000
+        4, "test heads that are drawn, so no warp of a training head; 0 with a folder of label maps", low=0, high=100
     )
     voxel_size_mm: float = setting(1.0, "edge of a voxel", source="Section III-A", unit="mm", low=0.5, high=10)
 
@@ -146,7 +146,9 @@ class EvaluationSettings:
     """Sizes of the experiments."""
 
     angles: int = setting(6, "angles of the coil over half a turn", low=2, high=72)
-    gaps_mm: tuple[float, ...] = setting((6.0, 10.0, 15.0), "gaps between scalp and wires")
+    gaps_mm: tuple[float, ...] = setting(
+        (6.0, 10.0, 15.0), "gaps between scalp and wires", unit="mm", low=0.5, high=200
+    )
     refinement: int = setting(2, "voxels of the refined solution along the edge of one", low=2, high=8)
 
 
@@ -154,8 +156,12 @@ class EvaluationSettings:
 class SolverSettings:
     """Sizes of the study of the solver on spheres."""
 
-    voxels_mm: tuple[float, ...] = setting((4.0, 2.0, 1.0), "edges of the voxels of the spheres")
-    grids: tuple[int, ...] = setting((64, 128, 256), "edges of the cubic grids whose cycles are counted, in voxels")
+    voxels_mm: tuple[float, ...] = setting(
+        (4.0, 2.0, 1.0), "edges of the voxels of the spheres", unit="mm", low=0.5, high=20
+    )
+    grids: tuple[int, ...] = setting(
+        (64, 128, 256), "edges of the cubic grids whose cycles are counted, in voxels", low=8, high=1024
+    )
 
 
 @dataclass(frozen=True)

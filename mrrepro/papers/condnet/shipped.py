@@ -24,6 +24,7 @@ from mrrepro.papers.condnet.stages import NETWORK_FILE, TRAININGS
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.artifacts import ArtifactStore
+from mrrepro.runs.recorded import four_digits
 from mrrepro.runs.settings import as_plain
 from mrrepro.runs.stages import make
 from mrrepro.training.network_files import origin_of, read_network_file
@@ -110,15 +111,11 @@ def held_out_scores(
     for tissue in HEAD_TISSUES[1:]:
         region = head.mask(tissue) & head.pure
         if region.any():
-            medians[tissue] = _rounded(summary_of(after, region).median)
+            medians[tissue] = four_digits(summary_of(after, region).median)
     return {
         "head": head.name,
         "another_anatomy": head.person.another_anatomy,
-        "relative_error": _rounded(relative_map_error(after, head.uniform(COLUMN_A), head.head)),
-        "largest_change_by_rounding": _rounded(np.abs(after - before).max()),
+        "relative_error": four_digits(relative_map_error(after, head.uniform(COLUMN_A), head.head)),
+        "largest_change_by_rounding": four_digits(np.abs(after - before).max()),
         "medians": medians,
     }
-
-
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.4g}")

@@ -27,7 +27,7 @@ _MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class _Cost:
-    """Of one forward and backward pass: its loss, its seconds and the memory [MiB] by which the process grew at its peak."""
+    """Of one forward and backward pass: its loss, seconds and memory [MiB] by which the process grew at its peak."""
 
     loss: float
     seconds: float

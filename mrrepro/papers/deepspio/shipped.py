@@ -30,6 +30,7 @@ from mrrepro.papers.deepspio.stages import (
 )
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.files import digest_of
+from mrrepro.runs.recorded import four_digits
 from mrrepro.runs.settings import from_plain
 from mrrepro.runs.stages import make
 from mrrepro.training.network_files import origin_of
@@ -139,18 +140,14 @@ def held_out_scores(
     magnitude = nmae(estimate, truth)
     return {
         "n": count,
-        "nmae": _rounded(signed.mean()),
-        "nmae_sd": _rounded(signed.std(ddof=1)),
-        "nmae_magnitude": _rounded(magnitude.mean()),
-        "nmae_magnitude_sd": _rounded(magnitude.std(ddof=1)),
+        "nmae": four_digits(signed.mean()),
+        "nmae_sd": four_digits(signed.std(ddof=1)),
+        "nmae_magnitude": four_digits(magnitude.mean()),
+        "nmae_magnitude_sd": four_digits(magnitude.std(ddof=1)),
         "rounding_n": compared,
-        "rounding_mean_change_of_nmae": _rounded((signed[:compared] - exact).mean()),
-        "rounding_largest_change_of_nmae": _rounded(np.abs(signed[:compared] - exact).max()),
-        "mean_ratio_median": _rounded(np.median(ratio)),
-        "mean_factor": _rounded(np.percentile(factor, FACTOR_SHARE)),
+        "rounding_mean_change_of_nmae": four_digits((signed[:compared] - exact).mean()),
+        "rounding_largest_change_of_nmae": four_digits(np.abs(signed[:compared] - exact).max()),
+        "mean_ratio_median": four_digits(np.median(ratio)),
+        "mean_factor": four_digits(np.percentile(factor, FACTOR_SHARE)),
         "mean_factor_share_percent": FACTOR_SHARE,
     }
-
-
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.4g}")

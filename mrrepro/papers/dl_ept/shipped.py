@@ -21,6 +21,7 @@ from mrrepro.papers.dl_ept.reconstruction import by_network, measure_case, norma
 from mrrepro.papers.dl_ept.settings import DlEptSettings, MeasurementSettings
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.files import digest_of
+from mrrepro.runs.recorded import four_digits
 from mrrepro.runs.settings import from_plain
 from mrrepro.runs.stages import make
 from mrrepro.training.checkpoints import load_network
@@ -92,12 +93,8 @@ def scores_on_test_head(
     found = by_network(network, measure_case(case, third_input, measurement, seed), measurement.image_size)
     regions = {tissue: tissue_region(case["labels"], tissue, 0).inside for tissue in VARIED}
     brain = regions["white_matter"] | regions["grey_matter"] | regions["csf"]
-    scores: dict[str, Any] = {"nrmse": _rounded(normalised_error(found, case[quantity], brain))}
+    scores: dict[str, Any] = {"nrmse": four_digits(normalised_error(found, case[quantity], brain))}
     for tissue, inside in regions.items():
-        scores[tissue] = {"true": _rounded(case[quantity][inside].mean())}
-        scores[tissue] |= {key: _rounded(statistics(found, inside)[key]) for key in ("mean", "sd")}
+        scores[tissue] = {"true": four_digits(case[quantity][inside].mean())}
+        scores[tissue] |= {key: four_digits(statistics(found, inside)[key]) for key in ("mean", "sd")}
     return scores
-
-
-def _rounded(value: Any) -> float:
-    return float(f"{float(value):.4g}")
