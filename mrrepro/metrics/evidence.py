@@ -85,6 +85,10 @@ class OneSeed(ValueError):
         self.point = point
 
 
+class CannotTell(ValueError):
+    """The recorded runs of a scale cannot tell whether a claim holds, however it comes out; the message says why."""
+
+
 class RecordedRuns:
     """The recorded runs of a paper at one scale that are not stale.
 
@@ -158,7 +162,8 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     claims : mapping
         Name of a claim to the variants that it compares and a function from ``runs`` to a statistic and the number of
         cases. A claim is left out unless all its variants are recorded over the same seeds: two at least where it is
-        decided over seeds, one where it is decided over the cases of a training.
+        decided over seeds, one where it is decided over the cases of a training. So is one of which the function says
+        by `CannotTell` that these runs do not decide it.
     """
     found = {}
     for name, (variants, build) in claims.items():
@@ -167,7 +172,7 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
             continue
         try:
             statistic, cases = build(runs)
-        except OneSeed:
+        except (OneSeed, CannotTell):
             continue
         rests_on = tuple(run for variant in variants for run in runs.runs(variant))
         found[name] = Evidence(statistic, next(iter(seeds)), cases, rests_on)
@@ -189,6 +194,22 @@ def points_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
                 build(runs)
             except OneSeed as undecided:
                 found[name] = undecided.point
+            except CannotTell:
+                continue
+    return found
+
+
+def untold_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Builder]]) -> dict[str, str]:
+    """Return why the recorded runs cannot tell whether a claim holds, by the claim's short name, where they cannot."""
+    found = {}
+    for name, (variants, build) in claims.items():
+        if all(runs.seeds(variant) for variant in variants):
+            try:
+                build(runs)
+            except CannotTell as why:
+                found[name] = str(why)
+            except OneSeed:
+                continue
     return found
 
 
