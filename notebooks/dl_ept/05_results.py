@@ -44,7 +44,7 @@ data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"evaluation.erosion": 1}
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 from matplotlib import pyplot as plt
 

@@ -98,7 +98,7 @@ def anatomy_rows(step):
             row = {"set": number, "method": method, "quantity": quantity, "interior": 9.0}
             known = 0.2 if (method, quantity) == ("tissue", SIGMA) else 5.0
             rows.append(row | {"anatomy": "first", "brain": known + 0.1 * (number - 1), "boundary": edge})
-            rows.append(row | {"anatomy": "unseen", "brain": 0.5 + step + 0.1 * (number - 1), "boundary": 9.0})
+            rows.append(row | {"anatomy": "unseen", "brain": known + 0.3 + step + 0.1 * (number - 1), "boundary": 9.0})
     return rows
 
 
