@@ -78,7 +78,7 @@ class Point:
 
 
 class Undecided(ValueError):
-    """Recorded runs decide nothing about a claim, and the message says why: an arm that has not learned, say."""
+    """Recorded runs cannot tell whether a claim holds, however it comes out; the message says why."""
 
 
 class OneSeed(Undecided):
@@ -162,8 +162,8 @@ def claims_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
     claims : mapping
         Name of a claim to the variants that it compares and a function from ``runs`` to a statistic and the number of
         cases. A claim is left out unless all its variants are recorded over the same seeds: two at least where it is
-        decided over seeds, one where it is decided over the cases of a training. It is left out too where the function
-        raises `Undecided`.
+        decided over seeds, one where it is decided over the cases of a training. So is one of which the function says
+        by `Undecided` that these runs cannot tell.
     """
     found = {}
     for name, (variants, build) in claims.items():
@@ -196,6 +196,20 @@ def points_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Buil
                 found[name] = undecided.point
             except Undecided:
                 continue
+    return found
+
+
+def undecided_of(runs: RecordedRuns, claims: Mapping[str, tuple[Sequence[str], Builder]]) -> dict[str, str]:
+    """Return why the recorded runs cannot tell whether a claim holds, by the claim's short name, where they cannot."""
+    found = {}
+    for name, (variants, build) in claims.items():
+        if all(runs.seeds(variant) for variant in variants):
+            try:
+                build(runs)
+            except OneSeed:
+                continue
+            except Undecided as why:
+                found[name] = str(why)
     return found
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mrrepro.runs.records import BASES, Statistic
 from mrrepro.runs.reported import Claim, Criterion, LedgerError, Number, ReportedValue, Tolerance
 
-NO_RUN = "No run is recorded yet at any scale."
+NO_RUN = "No run that decides it is recorded yet at any scale."
 """Reason of what is to be attempted and has no record."""
 
 _REPRODUCING = ("paper's own", "none needed")

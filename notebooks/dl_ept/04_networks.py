@@ -53,10 +53,10 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
-from mrrepro.metrics.evidence import record_claims
+from mrrepro.metrics.evidence import record_claims, undecided_of
 from mrrepro.networks.network_size import count_weights
 from mrrepro.networks.pix2pix import DiscriminatorSize, PatchDiscriminator
-from mrrepro.papers.dl_ept.evidence import RecordedSweeps
+from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps
 from mrrepro.papers.dl_ept.networks import TRAININGS, new_network
 from mrrepro.papers.dl_ept.recipe import VARIANTS
 from mrrepro.papers.dl_ept.settings import DlEptSettings
@@ -165,8 +165,8 @@ show_text(
 # ## Which weights, and is a GAN needed?
 #
 # The paper chose $\lambda$ by the error on phantoms 12 and 24, averaged over both quantities, and tried a U-Net
-# ($\lambda_\text{GAN} = 0$). These are *recorded* runs of cGANmask over several seeds, made with
-# `mrrepro record dl_ept`; they do not depend on the parameters of this page.
+# ($\lambda_\text{GAN} = 0$), whose outcome stands in its supplement. These are *recorded* runs of cGANmask over
+# several seeds, made with `mrrepro record dl_ept`; they do not depend on the parameters of this page.
 
 # %%
 rows = []
@@ -188,6 +188,7 @@ show_table(
 # %%
 evidence = recorded.claims()
 decided = [
+    "chosen_weights_lowest_on_validation",
     "unet_worse_than_gan",
     "gan_sharper_than_unet",
     "heavier_weights_help_the_head",
@@ -197,6 +198,14 @@ record_claims(run, evidence, decided)
 for name in [name for name in decided if name in evidence]:
     statistic = evidence[name].statistic
     show_text(f"*{statistic.name}*: {statistic.value:.3f} ({statistic.low:.3f} to {statistic.high:.3f}).")
+
+# %%
+undecided = undecided_of(recorded, CLAIMS)
+if "transceive_phase_suffices" in undecided:
+    show_text(
+        "Whether the transceive phase suffices is not decided at this scale, though the errors with either phase stand "
+        f"above: {undecided['transceive_phase_suffices']}."
+    )
 
 # %% [markdown]
 # ## Exercise

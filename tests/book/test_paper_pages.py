@@ -123,7 +123,7 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:
     ledger.add([record("condnet.b.x", 0.4)])
     text = ledger_pages.not_replicated()
-    assert "| 4 | not yet attempted | No run is recorded yet at any scale. | `condnet.a.x`," in text
+    assert "| 4 | not yet attempted | No run that decides it is recorded yet at any scale. | `condnet.a.x`," in text
     assert "| 1 | not attempted | needs a scan | `condnet.b.y` |" in lines(text)
     assert "| 1 | underspecified | no hardware is named | `condnet.c.time` |" in lines(text)
     assert "1 that were attempted and differ" in text

@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from mrrepro.metrics.evidence import OneSeed, RecordedRuns, claims_of, over_cases, over_seeds, points_of
+from mrrepro.metrics.evidence import (
+    OneSeed,
+    RecordedRuns,
+    Undecided,
+    claims_of,
+    over_cases,
+    over_seeds,
+    points_of,
+    undecided_of,
+)
 
 
 class MadeUp(RecordedRuns):
@@ -67,3 +76,15 @@ def test_variants_of_other_seeds_decide_nothing():
     assert set(claims_of(uneven, CLAIMS)) == {"of_cases"}
     assert set(points_of(uneven, CLAIMS)) == {"of_seeds"}
     assert claims_of(MadeUp(), CLAIMS) == points_of(MadeUp(), CLAIMS) == {}
+
+
+def test_what_runs_cannot_tell_is_no_claim_and_no_point_but_a_reason():
+    def blind(runs):
+        raise Undecided(f"{len(runs.seeds('a'))} runs read nothing")
+
+    claims = CLAIMS | {"of_reading": (("a",), blind), "of_reading_two": (("a", "b"), blind)}
+    one = MadeUp(a=[[1.0, 2.0, 3.0]])
+    assert claims_of(one, claims) == claims_of(one, CLAIMS)
+    assert points_of(one, claims) == points_of(one, CLAIMS)
+    assert undecided_of(one, claims) == {"of_reading": "1 runs read nothing"}
+    assert undecided_of(one, CLAIMS) == {}

@@ -17,6 +17,7 @@ from mrrepro.metrics.evidence import (
     over_cases,
     over_seeds,
     statistic_of,
+    undecided_of,
 )
 from mrrepro.metrics.statistics import Interval, rank_correlation, regression_line
 from mrrepro.papers.deepspio.experiments import AIR_CGS
@@ -107,14 +108,7 @@ class RecordedSweeps(RecordedRuns):
 
     def undecided(self, name: str) -> str:
         """Why recorded runs leave a claim (its short name) undecided; empty where they decide it or none are there."""
-        variants, build = CLAIMS[name]
-        if not all(map(self.seeds, variants)):
-            return ""
-        try:
-            build(self)
-        except Undecided as reason:
-            return str(reason)
-        return ""
+        return undecided_of(self, {name: CLAIMS[name]}).get(name, "")
 
 
 def ratio_over_cases(

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from mrrepro.papers.dl_ept.apply import Reconstruction, doubts
-from mrrepro.papers.dl_ept.measured_maps import Edges, MeasuredMaps
-from mrrepro.papers.dl_ept.network_files import NetworkFileSettings, SliceNetwork, read_slice_network
+from mrrepro.papers.dl_ept.measured_maps import MeasuredMaps
+from mrrepro.papers.dl_ept.network_files import SliceNetwork, read_slice_network
 from mrrepro.papers.dl_ept.shipped import shipped_files
 from mrrepro.runs.outputs import described_file
 
 FREQUENCY_WARNING, FREQUENCY_LIMIT = 0.01, 0.1
 """Relative difference of the training's frequency from the data's that is said, and that is refused."""
-
-
-class MapNetwork(Protocol):
-    """What estimates one quantity from measured maps."""
-
-    @property
-    def trained(self) -> NetworkFileSettings:
-        """Return what it was trained for."""
-        ...
-
-    def predict_maps(
-        self,
-        magnitude: Float[np.ndarray, "x y z"],
-        phase: Float[np.ndarray, "x y z"],
-        third: Float[np.ndarray, "x y z"] | None,
-        mask: Bool[np.ndarray, "x y z"],
-        voxel_size: Edges,
-    ) -> Float[np.ndarray, "x y z"]:
-        """Return the map on the grid of the input, NaN where it is undefined."""
-        ...
 
 
 def network_maps(paths: Sequence[Path], measured: MeasuredMaps) -> Reconstruction:

@@ -17,6 +17,7 @@ from mrrepro.papers.dl_ept.experiments import (
     TABLE_1,
     UNSEEN_SETS,
 )
+from mrrepro.papers.dl_ept.held_out_fields import HELD_OUT_FIELDS
 from mrrepro.papers.dl_ept.networks import TRAININGS
 from mrrepro.papers.dl_ept.settings import DlEptSettings
 from mrrepro.runs.recorded import Variant
@@ -36,7 +37,7 @@ EXPERIMENTS = (
     OTHER_CONDITIONS,
 )
 
-STAGES = (ANATOMIES, DATABASE, TESTS, FINE_HEAD, *TRAININGS.values(), *EXPERIMENTS)
+STAGES = (ANATOMIES, HELD_OUT_FIELDS, DATABASE, TESTS, FINE_HEAD, *TRAININGS.values(), *EXPERIMENTS)
 
 WHOLE = (*TRAININGS.values(), *EXPERIMENTS)
 """Stages whose numbers are kept of the headline run."""

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import pkgutil
 import shutil
 
 import numpy as np
 import pytest
 import torch
 
+from mrrepro.papers import dl_ept
 from mrrepro.papers.dl_ept import database as database_module
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED, database_cases, property_factors
 from mrrepro.papers.dl_ept.database import DATABASE, INDEX
 from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps, slope_of
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.networks import TRAININGS, batches_of, database_slices, read_network
-from mrrepro.papers.dl_ept.recipe import VARIANTS
+from mrrepro.papers.dl_ept.recipe import STAGES, VARIANTS
 from mrrepro.papers.dl_ept.reconstruction import by_network, measure_case, tissue_region
 from mrrepro.papers.dl_ept.simulation import TUMOUR_LABEL
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.artifacts import ArtifactStore
-from mrrepro.runs.stages import make
+from mrrepro.runs.stages import Stage, make
 from mrrepro.runs.workers import VARIABLE, each
 from mrrepro.tissues import tissue_properties
 
@@ -160,3 +163,13 @@ def test_every_decided_claim_is_in_the_ledger():
 
 def test_claims_without_recordings_are_left_out(tmp_path):
     assert RecordedSweeps("demo", tmp_path).claims() == {}
+
+
+def test_every_stage_of_the_chapter_can_be_made_alone():
+    """By `mrrepro run dl_ept --stages --only`, which knows the recipe's."""
+    modules = [
+        importlib.import_module(f"{dl_ept.__name__}.{found.name}") for found in pkgutil.iter_modules(dl_ept.__path__)
+    ]
+    known = [value for module in modules for value in vars(module).values() if isinstance(value, Stage)]
+    assert {stage.name for stage in known} <= {stage.name for stage in STAGES}
+    assert "dl_ept/held_out_fields" in {stage.name for stage in STAGES}
