@@ -14,7 +14,8 @@ class UnitRangeNormalization(nn.Module):
 
     The source first takes each image to zero mean and unit variance and then scales it to [0, 1]. The second step
     undoes the first: only the two values that become 0 and 1 matter, and the source does not say which they are.
-    Minimum and maximum would let one noisy voxel decide; here they are quantiles.
+    The maximum would let one bright voxel decide; by default it is a quantile. The minimum is kept, which is the
+    background's zero in a magnitude image; for images with negative values, such as interpolation leaves, give ``low``.
 
     Parameters
     ----------

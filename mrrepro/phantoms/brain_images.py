@@ -22,7 +22,9 @@ FILL = 0.9
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images in [0, 1], split so that no training image shares a subject or an orientation with a test image.
+    """Images in [0, 1], split so that no test image is of a slice that was trained on.
+
+    What the two parts share beyond that is the maker's: `mni152_images` the subject, `folder_images` the orientation.
 
     Attributes
     ----------
@@ -76,6 +78,8 @@ def mni152_images(size: int) -> ImageSet:
 
 def folder_images(folder: Path, size: int, slices_per_volume: int = 8, test_share: float = 0.2) -> ImageSet:
     """Axial slices of every NIfTI volume in a folder; the last volumes in the order of names are for testing.
+
+    Files are taken for subjects: give one volume of each, for two of one subject may fall on both sides.
 
     Raises
     ------

@@ -134,7 +134,7 @@ class EnhancementLaw:
 
 
 def balanced_labels(first: int, count: int) -> Bool[np.ndarray, " patients"]:
-    """Return who enhances among patients ``first`` to ``first + count``: every second one.
+    """Return who enhances among the ``count`` patients from ``first`` on: every second one.
 
     Half of any even number enhance exactly, as in the balanced cohort of the thesis.
     """

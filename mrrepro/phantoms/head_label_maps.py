@@ -72,6 +72,8 @@ def label_map_files(folder: Path) -> tuple[Path, ...]:
 def read_label_map(path: Path) -> LabelVolume:
     """Read one map as a head of 13 tissues, the middle of its brain at zero.
 
+    Depths of the fat are counted in voxels of the mean edge, so that voxels should be about as long along all axes.
+
     Raises
     ------
     ValueError

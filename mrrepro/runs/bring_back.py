@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mrrepro.runs.artifacts import MANIFEST, ArtifactStore, StoredArtifact
-from mrrepro.runs.files import atomic_file, read_json, write_json
+from mrrepro.runs.files import atomic_file, read_json, read_verified, write_json, write_whole
 
 MOST_FILES, MOST_BYTES = 8, 16 * 2**20
 """As many files, each of at most so many bytes."""
@@ -39,7 +38,8 @@ def bring_back(store: ArtifactStore, chapter: str, folder: Path) -> dict[str, An
     Raises
     ------
     ValueError
-        If the store holds nothing of the chapter, or what always comes is too large for one file.
+        If the store holds nothing of the chapter, what always comes is too large for one file, or a file is not the
+        one that its manifest describes.
     """
     items = [item for item in store.list() if not item.partial and item.stage.partition("/")[0] == chapter]
     if not items:
@@ -56,7 +56,10 @@ def bring_back(store: ArtifactStore, chapter: str, folder: Path) -> dict[str, An
                 listed["stages"][item.name] = manifest["key"]
                 names = [*manifest["files"], MANIFEST] if kinds is _ALWAYS else list(manifest["files"])
                 for name in (name for name in names if name.endswith(kinds)):
-                    content = (item.path / name).read_bytes()
+                    if name == MANIFEST:
+                        content = (item.path / name).read_bytes()
+                    else:
+                        content = read_verified(item.path / name, manifest["files"][name]["sha256"])
                     size = 512 * (2 + len(content) // 512)
                     if size > room:
                         if kinds is _ALWAYS:
@@ -89,7 +92,7 @@ def _networks(
         }
         file = f"{item.stage.replace('/', '-')}-{item.key16}{_NETWORK}"
         if about["bytes"] <= MOST_BYTES and copied < MOST_FILES - 2:
-            shutil.copyfile(item.path / name, folder / file)
+            write_whole({folder / file: read_verified(item.path / name, about["sha256"])})
             copied += 1
             listed["networks"][f"{item.name}/{name}"] = {"file": file, **about}
         else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mrrepro.runs.files import read_json, write_text
+from mrrepro.runs.files import lock_beside, read_json, write_text
 from mrrepro.runs.recorded import as_short_json, rounded
 from mrrepro.runs.rehearsed import provenance
 
@@ -47,12 +47,14 @@ def keep_speed(
         Another file.
     """
     path = path or speed_file(paper)
-    devices, origin = read_speed(paper, path), provenance(device)
-    held = devices.setdefault(str(origin["device"]), {"rates": {}, "rows": {}})
-    held["rates"] = rounded(dict(rates))
-    if "error" not in row:
-        made = {name: origin[name] for name in ("threads", "commit", "date", "versions")}
-        held["rows"][row["id"]] = {**rounded({k: v for k, v in row.items() if k != "id"}), **made}
-        held["rows"] = dict(sorted(held["rows"].items()))
-    write_text(path, as_short_json({"format": FORMAT, "paper": paper, "devices": devices}))
+    origin = provenance(device)
+    with lock_beside(path):
+        devices = read_speed(paper, path)
+        held = devices.setdefault(str(origin["device"]), {"rates": {}, "rows": {}})
+        held["rates"] = rounded(dict(rates))
+        if "error" not in row:
+            made = {name: origin[name] for name in ("threads", "commit", "date", "versions")}
+            held["rows"][row["id"]] = {**rounded({k: v for k, v in row.items() if k != "id"}), **made}
+            held["rows"] = dict(sorted(held["rows"].items()))
+        write_text(path, as_short_json({"format": FORMAT, "paper": paper, "devices": devices}))
     return path

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from mrrepro.runs import processes
 from mrrepro.runs.artifacts import Artifact, ArtifactStore
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.files import digest_of, read_arrays, read_json, sha256_of, write_text
+from mrrepro.runs.files import digest_of, read_arrays, read_json, read_verified, sha256_of, write_text, write_whole
 from mrrepro.runs.machine import commit
 from mrrepro.runs.settings import ScaledSettings, as_plain, configure, require_known
 from mrrepro.runs.stages import Stage, make
@@ -115,8 +114,8 @@ def _keep_arrays(artifacts: Sequence[Artifact], path: Path, seed: int) -> dict[s
         for name, about in artifact.manifest["files"].items():
             if name.endswith(".npz") and about["bytes"] <= MOST_BYTES:
                 target = path.with_name(_arrays_file(path.stem, seed, artifact.stage, name))
-                shutil.copyfile(artifact.file(name), target)
-                kept[target.name] = sha256_of(target)
+                write_whole({target: read_verified(artifact.file(name), about["sha256"])})
+                kept[target.name] = about["sha256"]
     return kept
 
 

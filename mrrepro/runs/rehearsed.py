@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mrrepro.runs import machine
-from mrrepro.runs.files import digest_of, read_json, write_text
+from mrrepro.runs.files import digest_of, lock_beside, read_json, write_text
 from mrrepro.runs.recorded import as_short_json
 from mrrepro.runs.settings import as_plain
 
@@ -33,12 +33,13 @@ def read_rehearsed(paper: str, path: Path | None = None) -> dict[str, Any]:
 def keep_rehearsed(paper: str, training: Mapping[str, Any], items: Mapping[str, Any], path: Path | None = None) -> Path:
     """Write rehearsals into the chapter's file; those of other ids stay, and of one id what is not given anew."""
     path = path or rehearsed_file(paper)
-    held = read_rehearsed(paper, path)
-    for kind, found in (("training", training), ("items", items)):
-        for name, values in found.items():
-            held[kind][name] = {**held[kind].get(name, {}), **values}
-    kept = {kind: dict(sorted(entries.items())) for kind, entries in held.items()}
-    write_text(path, as_short_json({"format": FORMAT, "paper": paper, **kept}))
+    with lock_beside(path):
+        held = read_rehearsed(paper, path)
+        for kind, found in (("training", training), ("items", items)):
+            for name, values in found.items():
+                held[kind][name] = {**held[kind].get(name, {}), **values}
+        kept = {kind: dict(sorted(entries.items())) for kind, entries in held.items()}
+        write_text(path, as_short_json({"format": FORMAT, "paper": paper, **kept}))
     return path
 
 

@@ -2,11 +2,12 @@
 
 Line currents are forced: rungs carry ``exp(+-j (phi - pi / 2))``, end rings what Kirchhoff's law leaves, so that the
 circuit is closed, no charge gathers and ``E = -j omega A``. The shield acts through images at ``R_s^2 / R`` of
-opposite current, exact for an infinite cylinder and long wavelengths. Limits: no capacitors, no tuning, no reaction
-of the body on the currents, no far ends of the shield. Circular polarisation ``exp(+j phi)`` drives B1+
-(`mrrepro.simulators.rf_fields`), the reversed one receives. Phases count from the azimuth of +y: then B1+ and B1- of
-the empty coil are real and positive at the centre, but for retardation, and the transceive phase of a small object is
-near zero.
+opposite current, exact for infinitely long rungs in an infinite cylinder and long wavelengths: with rungs of 0.44 m
+the field through the shield is about 2 % of the field there at mid-plane, 9 % beyond the end rings. Limits: no
+capacitors, no tuning, no reaction of the body on the currents, no far ends of the shield. Circular polarisation
+``exp(+j phi)`` drives B1+ (`mrrepro.simulators.rf_fields`), the reversed one receives. Phases count from the azimuth of
++y: then B1+ and B1- of the empty coil are real and positive at the centre, but for retardation, and the transceive
+phase of a small object is near zero.
 
 Inside the coil the field is smooth, so it is summed at Chebyshev nodes only and interpolated to the grid, to a relative
 error of about 1e-8; the result is kept for the grids used last.

@@ -35,10 +35,11 @@ T1_AT_1_5_T = (0.78, 1.13, 4.2, 1.35, 1.50, 2.60, 1.44)
 T1_AT_3_T = (0.95, 1.50, 4.2, 1.70, 1.90, 3.00, 1.65)
 """T1 [s] in the same order; between the field strengths it follows a power law.
 
-White and grey matter lie between Stanisz et al., Magn. Reson. Med. 54, 507 (2005) (0.88 and 1.12 s at 1.5 T; 1.08 and
-1.82 s at 3 T) and Wansapura et al., J. Magn. Reson. Imaging 9, 531 (1999) (0.83 and 1.33 s at 3 T); blood is that of
-Lu et al., Magn. Reson. Med. 52, 679 (2004) at 3 T. Fluid does not change with the field. The tumor's three parts are
-our choice: longer than grey matter, and longest where it is liquid."""
+At 3 T white and grey matter lie between Stanisz et al., Magn. Reson. Med. 54, 507 (2005) (1.08 and 1.82 s) and
+Wansapura et al., J. Magn. Reson. Imaging 9, 531 (1999) (0.83 and 1.33 s); at 1.5 T grey matter is about that of Stanisz
+et al. (0.88 and 1.12 s), white matter a tenth shorter, our choice. Blood is that of Lu et al., Magn. Reson. Med. 52,
+679 (2004) at 3 T. Fluid does not change with the field. The tumor's three parts are our choice: longer than grey
+matter, and longest where it is liquid."""
 
 T2 = (0.075, 0.090, 1.5, 0.130, 0.120, 0.400, 0.040)
 """T2 [s] in the same order, the same at all fields: our choice; blood's is short, for the signal that flow takes."""
@@ -64,7 +65,8 @@ class ScanVariation:
     noise : float
         Standard deviation of the noise in each channel, as part of the brain's mean signal of the image.
     bias : float
-        Standard deviation of the logarithm of the bias field, which is smooth over `BIAS_LENGTH`.
+        Standard deviation of the logarithm of the bias that all images of a scan share, smooth over `BIAS_LENGTH`;
+        each image has half as much of its own besides, 1.12 times as much in all.
     shift, rotation : float
         Standard deviation of each component of the misregistration of T2, FLAIR and post-contrast T1 against T1 [m]
         and [rad].

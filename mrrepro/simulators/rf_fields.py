@@ -64,7 +64,7 @@ def add_measurement_noise(
     phase : Tensor
         [rad].
     mask : Tensor of bool, shape (x, y, z)
-        The object; the SNR refers to the mean magnitude in it.
+        The object; the SNR refers to the mean magnitude in it, over the whole batch where there is one.
     generator : torch.Generator
     snr : float
         Mean magnitude over its standard deviation; infinite for none.

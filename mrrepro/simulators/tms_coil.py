@@ -226,7 +226,10 @@ def place_coil(
 def check_clearance(
     placed: PlacedCoil, conductivity: Float[np.ndarray, "n0 n1 n2"], affine: Float[np.ndarray, "4 4"]
 ) -> None:
-    """Raise ``ValueError`` if a wire passes through a conducting voxel."""
+    """Raise ``ValueError`` if a point of `PlacedCoil.wire_points`, 64 a turn, lies in a conducting voxel.
+
+    At the outer turn these points are 5 mm apart: a conductor thinner than that can lie between two of them.
+    """
     inverse = np.linalg.inv(np.asarray(affine, dtype=np.float64))
     index = np.rint(placed.wire_points() @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
     inside = ((index >= 0) & (index < np.asarray(conductivity.shape))).all(axis=1)

@@ -22,7 +22,7 @@ class Stripes:
     modulation : float
         Amplitude of the stripes' spatial frequency relative to the mean signal: 0 without stripes, 1 for thin ones.
     offset : float
-        How far the stripes lie from where the sequence excites them [m], in (-line_spacing, line_spacing].
+        How far the stripes lie from where the sequence excites them [m], in [-line_spacing, line_spacing).
     """
 
     modulation: float

@@ -132,7 +132,9 @@ def phase_only_ept(
 ) -> EptMaps:
     """Return the conductivity from the transceive phase [rad] alone: ``laplace(phase / 2) / (omega mu_0)``.
 
-    Assumes a magnitude whose gradient is negligible; overestimates the conductivity where it is not.
+    Assumes a magnitude whose gradient is negligible. With B1+ = |B1+| exp(j phi) the whole Laplacian adds
+    ``2 grad(ln |B1+|) . grad(phi) / (omega mu_0)``: the conductivity comes out too low where magnitude and phase rise
+    together, and too high where one falls as the other rises.
     """
     _require_inputs(mask, frequency, phase=phase)
     require_unwrapped(phase, mask)
@@ -156,7 +158,8 @@ def helmholtz_ept_at_boundaries(
     """Return the maps up to the mask's border: the quadratic is fitted to those voxels of the cuboid that lie inside.
 
     A fit needs at least half of the cuboid's voxels, and enough of them off any one plane to fix its ten coefficients;
-    elsewhere voxels are not valid. Inside, it equals `savitzky_golay_cuboid`.
+    elsewhere voxels are not valid. Inside, it equals `savitzky_golay_cuboid`. Where B1+ vanishes the maps are not
+    finite.
     """
     edges = require_kernel_size(size, voxel_size)
     _require_inputs(mask, frequency, transmit=transmit)

@@ -89,7 +89,7 @@ def one_conductor(
     Parameters
     ----------
     conductivity : Float[ndarray, "n0 n1 n2"]
-        [S/m].
+        [S/m]; a NaN counts as air.
     air_below : float
         Threshold [S/m], positive.
 

@@ -98,8 +98,8 @@ def solve_potential(
     Returns
     -------
     tuple of PotentialResult
-        One record for each source, in order. A source that does not converge yields the best that was reached, with
-        ``converged`` false; deciding what that means is the caller's.
+        One record for each source, in order. A source that does not converge yields the last iterate, with
+        ``converged`` false and the residual that it really has; it may be far from any solution (see Notes).
 
     Raises
     ------
@@ -108,9 +108,9 @@ def solve_potential(
 
     Notes
     -----
-    A source whose total over a connected conductor is not zero has no solution; its residual cannot vanish and the
-    record reports a stall. A conductor that is riddled with sheets of air one voxel thin converges slowly for the
-    reason given in ``potential_system``.
+    A source whose total over a connected conductor is not zero has no solution: the record reports a stall, and the
+    iterates have grown along the constant by then. Induced sources of one conductor balance to rounding. A conductor
+    that is riddled with sheets of air one voxel thin converges slowly for the reason given in ``potential_system``.
     """
     tolerances = tolerances or Tolerances()
     workspace = _Workspace(system)

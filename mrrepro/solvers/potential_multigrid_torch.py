@@ -30,6 +30,9 @@ _SMOOTHED_FROM, _SMOOTHED_TO = 0.4, 2.0
 TINY = 1e-300
 """Norms below this count as zero when something is divided by them."""
 
+STALL_WINDOW = 20
+"""Cycles over which the residual must fall by the tolerances' ``stall_ratio``, as in `solve_potential`."""
+
 
 def smoothing_factors() -> list[tuple[float, float]]:
     """Factors of the Chebyshev iteration: each step is f0 times the step before plus f1 D^-1 (b - A x)."""
@@ -235,8 +238,18 @@ def _conjugate_gradients(iteration: _Iteration, scale: Tensor, tolerances: Toler
         for history, value, counts in zip(histories, *numbers[:2], strict=True):
             if counts:
                 history.append(value)
-        unfinished = numbers[2]
+        stalled = [_stalled(history, tolerances) for history in histories]
+        if any(stalled):
+            running = running & ~torch.tensor(stalled, device=running.device)
+        unfinished = [goes_on and not gave_up for goes_on, gave_up in zip(numbers[2], stalled, strict=True)]
     return histories
+
+
+def _stalled(history: list[float], tolerances: Tolerances) -> bool:
+    """Whether the last cycles have brought the residual too little further."""
+    if len(history) <= STALL_WINDOW + 1:
+        return False
+    return history[-1] > tolerances.stall_ratio * history[-1 - STALL_WINDOW]
 
 
 def _cycle(grids: list[Grid], coarsest: Tensor, coarse_nodes: Tensor, b: Tensor, depth: int = 0) -> Tensor:

@@ -90,6 +90,27 @@ def test_an_unbalanced_source_is_reported() -> None:
     assert result.reason in {"cycle limit", "stalled"}
 
 
+def test_a_source_that_gets_no_further_is_given_up_alone() -> None:
+    """Sheets of air with one hole each: as `solve_potential` it gives up by the tolerances' ratio, source by source."""
+    conductivity = np.zeros((18, 18, 18))
+    conductivity[1:-1, 1:-1, 1:-1] = 0.3
+    holes = np.random.default_rng(0)
+    for sheet in range(3, 16, 2):
+        conductivity[sheet] = 0.0
+        conductivity[(sheet, *holes.integers(2, 14, 2))] = 0.3
+    system = build_system(conductivity, 1e-3)
+    hard, near = np.zeros((2, *system.node_shape))
+    hard[1, 5, 5], hard[-2, 10, 10] = 1.0, -1.0
+    near[1, 5, 5], near[1, 6, 5] = 1.0, -1.0
+    impatient = Tolerances(1e-6, 200, 0.02)
+    found, other = solve_potential_batch(system, np.stack([hard, near]), CPU, impatient)
+    alone = solve_potential(system, [hard], impatient)[0]
+    assert (found.reason, found.cycles) == (alone.reason, alone.cycles) == ("stalled", 21)
+    assert len(other.residual_history) > len(found.residual_history)
+    patient = solve_potential_batch(system, np.stack([hard, near]), CPU, Tolerances(1e-6, 200, 1.0))
+    assert all(result.converged for result in patient)
+
+
 def test_bad_batches_are_refused() -> None:
     system = build_system(np.full((8, 8, 8), 1.0), 1e-3)
     with pytest.raises(ValueError, match="sources must have shape"):

@@ -85,5 +85,14 @@ def test_a_rehearsal_notices_what_a_checkpoint_does_not_hold(tmp_path):
     assert not rehearse(work(impure), Settings(), 3, "cpu", tmp_path).resumed_equal
 
 
+def test_the_caller_s_random_numbers_go_on(tmp_path):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    rehearse(work(), Settings(), 2, device="cpu", workspace=tmp_path)
+    step_seconds(work(), Settings(), "cpu", most_seconds=0.01)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_seconds_of_a_step():
     assert 0 < step_seconds(work(dropout=0.0), Settings(), "cpu", most_seconds=0.05) < 5
