@@ -22,6 +22,7 @@ AXIAL = TRAININGS[2]
 DATA = real_data.DATA
 
 STAGES = (HEADS, *TRAININGS, *TRAININGS_OF_TWO, MAPS, MAPS_OF_TWO, FIELDS, COIL_SWEEP, REFINED, SCANNERS, UNSEEN)
+"""What the notebooks make; pictures, spheres and timing are recorded alone."""
 
 WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
 """Stages whose numbers are kept of the headline run."""
