@@ -153,7 +153,7 @@ def _download_verified(
             forget(part)
             if fresh or not pieces:
                 raise
-    with part.open("rb") as stream:
+    with part.open("rb+") as stream:  # Windows flushes only what may be written
         os.fsync(stream.fileno())
     if file.checksum is None:
         keep_digest(part, final)

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from mrrepro.runs.files import read_json, write_json
+from mrrepro.runs.files import lock_beside, read_json, write_json
 from mrrepro.runs.reported import LedgerError
 
 if TYPE_CHECKING:
@@ -124,8 +122,7 @@ def make_bands(receipts: Iterable[Receipt], command: str) -> dict[str, list[Band
 def write_bands(folder: Path, scale: str, bands: Iterable[Band]) -> None:
     """Write bands into a ledger's folder, replacing those of the same id and keeping the others."""
     path = folder / "bands" / f"{scale}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with lock_beside(path):
         merged = {**read_bands(folder, scale), **{band.id: band for band in bands}}
         plain = [_plain(merged[id]) for id in sorted(merged)]
         write_json(path, {"schema": BANDS_SCHEMA, "scale": scale, "level": LEVEL, "bands": plain})

@@ -8,12 +8,13 @@ import os
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import numpy as np
+from filelock import FileLock
 
 _UNFINISHED = ".unfinished-"
 
@@ -29,19 +30,58 @@ def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
     a half-written file under ``path``; what was there before stays until then.
     """
     path = Path(path)
+    with _unfinished(path) as unfinished:
+        with unfinished.open("wb") as stream:
+            yield stream
+            _flush(stream)
+        unfinished.replace(path)
+    sync_folder(path.parent)
+
+
+def write_whole(contents: Mapping[Path, bytes]) -> None:
+    """Write several files; not one takes its name before all of them lie on the disk as a whole."""
+    with ExitStack() as stack:
+        written = [(stack.enter_context(_unfinished(path)), path) for path in contents]
+        for unfinished, path in written:
+            with unfinished.open("wb") as stream:
+                stream.write(contents[path])
+                _flush(stream)
+        for unfinished, path in written:
+            unfinished.replace(path)
+    for folder in {path.parent for path in contents}:
+        sync_folder(folder)
+
+
+def read_verified(path: Path, sha256: str) -> bytes:
+    """Read a file; ``ValueError`` where its bytes are not of this SHA-256."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{path} is not what was written there (its SHA-256 is another): make it again.")
+    return content
+
+
+def lock_beside(path: Path) -> FileLock:
+    """Return the lock that one process at a time holds while it reads a small file and writes it anew."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path.with_name(f".{path.name}.lock"))
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Give the name under which a file is written beside its place; after an error nothing lies there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.parent / f"{_UNFINISHED}{path.name}-{uuid.uuid4().hex[:8]}"
     try:
-        with unfinished.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(path)
+        yield unfinished
     except BaseException:
         with suppress(OSError):
             unfinished.unlink()
         raise
-    sync_folder(path.parent)
+
+
+def _flush(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from mrrepro import __version__
-from mrrepro.runs.files import atomic_file, sha256_of
+from mrrepro.runs.files import sha256_of, write_whole
 from mrrepro.runs.nifti import stem_of
 
 NO_MEDICAL_DEVICE = "No medical device: for research and teaching, not for diagnosis or treatment."
@@ -51,10 +50,9 @@ def write_together(contents: Mapping[Path, bytes | Mapping[str, Any]]) -> None:
         If the folder cannot be written to; nothing is left behind then.
     """
     try:
-        with ExitStack() as stack:
-            for path, content in contents.items():
-                stream = stack.enter_context(atomic_file(path))
-                stream.write(content if isinstance(content, bytes) else _json(content))
+        write_whole(
+            {path: content if isinstance(content, bytes) else _json(content) for path, content in contents.items()}
+        )
     except OSError as error:
         names = ", ".join(str(path) for path in contents)
         raise ValueError(f"cannot write {names} ({error}): choose a folder with room that you may write to.") from None

@@ -252,11 +252,16 @@ def _folder(chapter: ChapterData, folder: Path, scale: str) -> RunData:
 
 
 def _prepare(chosen: DataSet, files: Sequence[SourceFile], folder: Path, scale: str) -> None:
-    """Make the prepared folder, whole or not at all; one process at a time."""
+    """Make the prepared folder, whole or not at all; one process at a time.
+
+    One whose links lead nowhere any more, because cache or mirror have moved, is made anew.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if folder.is_dir():
-            return
+            if all(path.exists() for path in folder.rglob("*")):
+                return
+            shutil.rmtree(folder)
         part = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
         part.mkdir()
         try:

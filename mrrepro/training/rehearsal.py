@@ -160,19 +160,27 @@ def _train(
 ) -> tuple[str, list[float]]:
     """Make the task, train it, and return a digest of its weights and the seconds of its steps."""
     gc.collect()
-    torch.manual_seed(0)
-    task = work.task(settings)
-    plan: TrainingPlan = replace(
-        task.plan,
-        steps=steps,
-        report_every=1,
-        validate_every=None,
-        patience=None,
-        checkpoint_seconds=0.0,
-    )
-    timed = _Timed(captured(task, device) if work.captured else task, device)
-    fit(timed, batches, plan, workspace, device=device, progress=False)
+    with _seeded():
+        task = work.task(settings)
+        plan: TrainingPlan = replace(
+            task.plan,
+            steps=steps,
+            report_every=1,
+            validate_every=None,
+            patience=None,
+            checkpoint_seconds=0.0,
+        )
+        timed = _Timed(captured(task, device) if work.captured else task, device)
+        fit(timed, batches, plan, workspace, device=device, progress=False)
     return _digest(task), timed.seconds
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """Seed torch's generators, whose states are as before afterwards."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
 
 
 def _digest(task: Task) -> str:
@@ -197,18 +205,18 @@ def step_seconds(
     most_seconds : float
         No further step is begun after so many.
     """
-    torch.manual_seed(0)
-    task = work.task(settings)
-    for module in task.modules.values():
-        module.to(device).train()
-    if option == "compiled":
-        for module in work.compiled(task):
-            module.compile()
-    stepped = captured(task, device) if work.captured or option == "graphs" else task
-    batch = work.batches(settings, device)(0)
-    for step in range(WARM_UP_STEPS + 1):
-        stepped.training_step(batch, step)
-    seconds: list[float] = []
-    while len(seconds) < 20 and sum(seconds) < most_seconds:
-        seconds.append(seconds_on(device, lambda: stepped.training_step(batch, len(seconds))))
-    return sorted(seconds)[len(seconds) // 2]
+    with _seeded():
+        task = work.task(settings)
+        for module in task.modules.values():
+            module.to(device).train()
+        if option == "compiled":
+            for module in work.compiled(task):
+                module.compile()
+        stepped = captured(task, device) if work.captured or option == "graphs" else task
+        batch = work.batches(settings, device)(0)
+        for step in range(WARM_UP_STEPS + 1):
+            stepped.training_step(batch, step)
+        seconds: list[float] = []
+        while len(seconds) < 20 and sum(seconds) < most_seconds:
+            seconds.append(seconds_on(device, lambda: stepped.training_step(batch, len(seconds))))
+        return sorted(seconds)[len(seconds) // 2]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from mrrepro.papers.condnet import heads
 from mrrepro.papers.condnet.settings import CondNetSettings
@@ -131,3 +133,12 @@ def test_without_the_template_it_is_said_what_to_bring(tmp_path):
     assert done.returncode == 1
     assert "the MNI152 template is part of nilearn, which is not installed" in done.stderr
     assert "mrrepro artifacts export FILE deepspio/images" in done.stderr
+
+
+@pytest.mark.parametrize("chapter", ["condnet", "contrast_t1", "deepspio", "dl_ept"])
+def test_benchmarks_are_read_where_python_has_no_resource_module(chapter, monkeypatch):
+    """Windows has none; the book, ``verify``, ``bench`` and ``plan`` read the benchmarks of every chapter."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    for module in ("checks", "benchmarks"):
+        monkeypatch.delitem(sys.modules, f"mrrepro.papers.{chapter}.{module}", raising=False)
+    assert importlib.import_module(f"mrrepro.papers.{chapter}.checks").BENCHMARKS

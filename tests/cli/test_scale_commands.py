@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_s
 from mrrepro.cli.plan import GPUS, commands, plan_of
 from mrrepro.runs import measured_speed, recorded
 from mrrepro.runs.ledger import Ledger
+from mrrepro.runs.files import lock_beside
 from mrrepro.runs.measured_speed import keep_speed, read_speed
 from mrrepro.runs.recorded import recorded_folder
 from mrrepro.runs.rehearsed import keep_rehearsed, read_rehearsed, rehearsed_file
@@ -274,7 +276,7 @@ def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_com
 def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):
     from mrrepro.runs import bring_back
     from mrrepro.runs.artifacts import ArtifactStore
-    from mrrepro.runs.files import sealed, write_json
+    from mrrepro.runs.files import sealed, sha256_of, write_json
 
     store = ArtifactStore()
 
@@ -283,7 +285,7 @@ def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):
         folder.mkdir(parents=True)
         for name, size in files.items():
             (folder / name.replace("__", ".")).write_bytes(b"1" * size)
-        listed = {path.name: {"bytes": path.stat().st_size, "sha256": 64 * "0"} for path in folder.iterdir()}
+        listed = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in folder.iterdir()}
         manifest = {"schema": "mrrepro-artifact/1", "stage": stage, "key": f"{number:064x}", "files": listed}
         write_json(folder / "manifest.json", sealed({**manifest, "settings": {"w": 2}, "seed": 0, "commit": "abc"}))
 
@@ -306,6 +308,33 @@ def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):
     with tarfile.open(tmp_path / "out" / "fake.tar") as archive:
         names = {Path(name).name for name in archive.getnames()}
     assert names == {"history.json", "manifest.json", "few.npz"}
+    altered = store.root / "fake/training" / f"{1:016x}" / "network.safetensors"
+    altered.write_bytes(b"2" * 9_000)
+    code, _, err = mrrepro_command("artifacts", "results", "fake", "--to", str(tmp_path / "out"))
+    assert code != 0
+    assert "network.safetensors is not what was written there" in err
+    assert (tmp_path / "out" / small["file"]).read_bytes() == b"1" * 9_000, "what was brought back before stays"
+
+
+@pytest.mark.parametrize("keep", ["speed", "rehearsals"])
+def test_what_is_measured_beside_another_run_waits_for_it(keep, tmp_path):
+    """Two that read, add and write one file at the same time would lose what one of them added."""
+    path = tmp_path / f"{keep}.json"
+
+    def add():
+        if keep == "speed":
+            keep_speed("dl_ept", "cpu", {"bandwidth": 1.0e12}, {"id": "dl_ept.pix2pix"}, path)
+        else:
+            keep_rehearsed("dl_ept", {"dl_ept.pix2pix": {"note": 1}}, {}, path)
+
+    adding = threading.Thread(target=add)
+    with lock_beside(path):
+        adding.start()
+        adding.join(0.5)
+        assert adding.is_alive()
+        assert not path.exists()
+    adding.join(20)
+    assert path.exists()
 
 
 def test_rehearsals_lie_in_the_package():

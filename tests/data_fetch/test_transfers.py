@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import socket
 import threading
 from pathlib import Path
@@ -348,3 +350,17 @@ def test_an_address_is_shown_without_secrets() -> None:
 def test_only_http_addresses_are_opened() -> None:
     with pytest.raises(ValueError, match="url must begin with http"):
         open_url("file:///etc/hosts", 1.0)
+
+
+def test_a_part_is_flushed_as_windows_wants_it(server, described, content, fetched, monkeypatch) -> None:
+    """Windows flushes a file only through a handle that may write to it."""
+    fcntl = pytest.importorskip("fcntl", reason="this system is the one that is imitated")
+    flush = os.fsync
+
+    def flush_as_windows(handle: int) -> None:
+        if fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", flush_as_windows)
+    fetched(described(server.on(PATH, Good(content)), content), content)

@@ -140,6 +140,18 @@ def test_a_data_set_is_prepared_and_changes_settings(mirror, tmp_path):
     assert again.changes["images.data"] != str(prepared), "other content is another folder"
 
 
+def test_data_are_prepared_again_where_the_cache_has_moved(mirror, tmp_path, monkeypatch):
+    """The same bytes at another place: the folder keeps its name, its links do not lead to the old place."""
+    before = resolve("fake", "pictures", "smoke", tmp_path / "results", pictures())
+    moved = mirror[0].rename(tmp_path / "moved")
+    files = tuple(File(name, "labels", f"pictures/{name}.nii", moved / f"{name}.nii") for name in "ab")
+    monkeypatch.setattr(real_data, "look_for", lambda name, subjects: Found(files))
+    after = resolve("fake", "pictures", "smoke", tmp_path / "results", pictures())
+    assert after.changes == before.changes
+    assert (Path(after.changes["images.data"]) / "a.nii").read_bytes() == b"first"
+    assert after.prepared == before.prepared == {sha256(b"first"), sha256(b"second")}
+
+
 def test_roles_choose_files_and_preparation_writes_others(mirror, tmp_path):
     found = resolve("fake", "pictures", "demo", tmp_path, pictures(prepare=write_upper))
     prepared = Path(found.changes["images.data"])

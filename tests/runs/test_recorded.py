@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -217,6 +218,29 @@ def test_arrays_are_kept_where_they_are_asked_for_and_small(package, store, tmp_
     kept, expected = keep(1, arrays=True), make(stage, settings.at_scale("smoke"), 1, store).arrays(name)
     assert all(np.array_equal(kept[key], expected[key]) for key in expected)
     assert keep(0, arrays=False) is None  # seed 0 is the lowest now
+
+
+def test_arrays_that_were_altered_in_the_store_replace_nothing(package, store, tmp_path):
+    """What is kept is what the manifest describes, copied whole."""
+    package.write("arrays", ARRAYS)
+    settings, folder = package.module("recipe").SETTINGS, tmp_path / "recorded"
+    stage = Stage("fake/arrays", package.module("arrays").write, lambda settings: settings.counting)
+    variant = Variant("arrays", {}, "arrays", (stage,))
+
+    def keep():
+        record("fake", variant, 0, settings_type=settings, scale="smoke", store=store, folder=folder, arrays=True)
+        (path,) = folder.glob("*.npz")
+        return path
+
+    kept = keep()
+    before = kept.read_bytes()
+    in_store = make(stage, settings.at_scale("smoke"), 0, store).file("a.npz")
+    times = in_store.stat()
+    in_store.write_bytes(before[:10] + bytes([before[10] ^ 1]) + before[11:])  # a time stamp that no reader looks at
+    os.utime(in_store, ns=(times.st_atime_ns, times.st_mtime_ns))  # as on a failing disk: the store sees no change
+    with pytest.raises(ValueError, match=r"a\.npz is not what was written there"):
+        keep()
+    assert kept.read_bytes() == before
 
 
 def test_arrays_go_with_the_run_that_kept_them(package, store, tmp_path):

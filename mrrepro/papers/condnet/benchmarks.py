@@ -8,13 +8,10 @@ included.
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +21,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from mrrepro.papers.condnet.reference_models import head_like
 from mrrepro.runs.checks import Benchmark, Measurement
+from mrrepro.runs.machine import peak_memory_mib
 from mrrepro.solvers.potential_algebraic import sparse_operator
 from mrrepro.solvers.potential_multigrid import Tolerances, solve_potential
 from mrrepro.solvers.potential_sources import edge_line_integrals, induced_source
@@ -143,22 +141,9 @@ def _against_jacobi(voxels: int) -> Measurement:
     return Measurement(ours.total, peer.total)
 
 
-def _resident_peak() -> float:
-    """Peak resident memory of this process [MiB].
-
-    Linux's ``ru_maxrss`` survives the start of a new program and would report the parent's peak; VmHWM does not.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return float(line.split()[1]) / 1024.0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
 def _peak_of(task: Callable[[int], Timing], voxels: int, queue: Any) -> None:
     _require_equal_residuals(task(voxels))
-    queue.put(_resident_peak())
+    queue.put(peak_memory_mib())
 
 
 def peak_memory(task: Callable[[int], Timing], voxels: int) -> float:
@@ -170,7 +155,10 @@ def peak_memory(task: Callable[[int], Timing], voxels: int) -> float:
     process.join()
     if process.exitcode != 0:
         raise RuntimeError(f"the process that measures memory ended with exit code {process.exitcode}")
-    return float(queue.get())
+    peak = float(queue.get())
+    if not peak:
+        raise RuntimeError("this system tells no peak memory: install psutil, or measure on another system.")
+    return peak
 
 
 BENCHMARKS = (

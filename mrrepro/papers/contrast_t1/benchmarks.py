@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from mrrepro.metrics.regions import RegionMasks
 from mrrepro.metrics.structural_similarity import SIGNED_UNIT_RANGE, structural_similarity
 from mrrepro.networks.network_size import network_cost
 from mrrepro.networks.unet3d import PixToPixUnet3d, UnetSize
+from mrrepro.runs import machine
 from mrrepro.runs.checks import Benchmark, Measurement
 from mrrepro.training.image_losses import mixed_loss
 
@@ -27,11 +27,11 @@ _MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class _Cost:
-    """Of one forward and backward pass: its loss, its seconds and the bytes by which the process grew at its peak."""
+    """Of one forward and backward pass: its loss, its seconds and the memory [MiB] by which the process grew at its peak."""
 
     loss: float
     seconds: float
-    peak_bytes: int
+    peak_mib: float
 
 
 def _cost_of_ours(threads: int) -> _Cost:
@@ -51,7 +51,8 @@ def _cost(loss: Callable[[Tensor, Tensor], Tensor], repetitions: int, threads: i
     image.requires_grad_()
     small = image.detach()[..., :12, :12, :12].clone().requires_grad_()
     loss(small, reference[..., :12, :12, :12]).mean().backward()  # code is loaded before memory and time count
-    before, seconds, value = _resident_bytes("VmRSS"), [], 0.0
+    machine.reset_peak_memory()
+    before, seconds, value = machine.peak_memory_mib(), [], 0.0
     for _ in range(repetitions):
         image.grad = None
         start = time.perf_counter()
@@ -60,16 +61,9 @@ def _cost(loss: Callable[[Tensor, Tensor], Tensor], repetitions: int, threads: i
         seconds.append(time.perf_counter() - start)
         value = result.item()
         del result
-    return _Cost(value, min(seconds), _resident_bytes("VmHWM") - before)
-
-
-def _resident_bytes(which: str) -> int:
-    """Read the resident memory now ('VmRSS') or at its peak ('VmHWM') from Linux."""
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.exists() else []:
-        if line.startswith(which):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError(f"{status} must tell {which}, but does not: run this benchmark on Linux.")
+    if not before:
+        raise RuntimeError("this system tells no peak memory: install psutil, or measure on another system.")
+    return _Cost(value, min(seconds), machine.peak_memory_mib() - before)
 
 
 @cache
@@ -99,7 +93,7 @@ def ssim3d_memory() -> Measurement:
     """Peak memory of the same beyond what the process held before, with both volumes; the floor is the gradient."""
     ours, peer = _costs()
     floor = 4 * torch.Size(_THESIS_VOLUME).numel() / _MEBIBYTE
-    return Measurement(ours.peak_bytes / _MEBIBYTE, None if peer is None else peer.peak_bytes / _MEBIBYTE, floor)
+    return Measurement(ours.peak_mib, None if peer is None else peer.peak_mib, floor)
 
 
 def step_64() -> Measurement:

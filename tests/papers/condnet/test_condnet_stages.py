@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from condnet_smoke import SmokeRun
+from scipy import ndimage
 
 from mrrepro.metrics.electric_fields import magnitude
 from mrrepro.papers.condnet import generality, heads, refinement, stimulation
@@ -157,11 +158,14 @@ def test_other_scanners_change_images_and_thick_slices_smooth_along_z() -> None:
     np.testing.assert_array_equal(VARIANTS[0].sliced(images, 5e-3), images)
 
 
-def test_the_share_of_an_ellipsoid_has_its_volume(smoke: SmokeRun) -> None:
+def test_the_share_of_an_ellipsoid_has_its_volume_and_middle(smoke: SmokeRun) -> None:
     head = read_heads(smoke.make(HEADS), "testing")[0]
-    share = ellipsoid_share(head, np.array([1e-3, 2e-3, 20e-3]), (30e-3, 20e-3, 25e-3))
+    centre = np.array([1e-3, 2e-3, 20e-3])
+    share = ellipsoid_share(head, centre, (30e-3, 20e-3, 25e-3))
     volume = float(share.sum()) * head.voxel_size**3
     assert volume == pytest.approx(4 / 3 * np.pi * 30e-3 * 20e-3 * 25e-3, rel=0.02)
+    middle = np.array(ndimage.center_of_mass(share)) * head.voxel_size + head.affine[:3, 3]
+    np.testing.assert_allclose(middle, centre, atol=0.05 * head.voxel_size)
 
 
 def test_scanners_and_unseen_objects_are_measured(smoke: SmokeRun) -> None:

@@ -59,6 +59,17 @@ def rewritten(source: Path, target: Path, change=lambda data: data, affine=None)
     return target
 
 
+@pytest.mark.parametrize(("axis", "pixel"), [(0, (0.3e-3, 0.4e-3)), (1, (0.2e-3, 0.4e-3))])
+def test_pixels_are_those_of_the_axes_beside_that_of_the_slices(tmp_path, axis, pixel):
+    """A sagittal slice lies in y and z, coronal ones in x and z."""
+    data = np.random.default_rng(0).random((1, 6, 8) if axis == 0 else (6, 3, 8)).astype(np.float32)
+    path = tmp_path / "slices.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(data, np.diag([0.2, 0.3, 0.4, 1.0])), path)
+    found = read_pair(path, path)
+    assert (found.slice_axis, found.pixel) == (axis, pytest.approx(pixel))
+    np.testing.assert_array_equal(found.images[:, 0], np.moveaxis(data, axis, 0))
+
+
 # --- the shipped network ---------------------------------------------------------------------------------------------
 
 
