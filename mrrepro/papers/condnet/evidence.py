@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.electric_fields import magnitude
 from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_cases, over_seeds
 from mrrepro.papers.condnet.generality import ROI_TISSUES
 from mrrepro.papers.condnet.table1 import COLUMN_A
@@ -113,19 +112,10 @@ def _excess_of_spread(heads: list[Entry]) -> float:
     return float(knob.std(ddof=1) / knob.mean() - brain.std(ddof=1) / brain.mean())
 
 
-def knob_over_rest(field: np.ndarray[Any, Any], regions: Mapping[str, np.ndarray[Any, Any]]) -> float:
-    """Mean |E| in the hand knob over the largest of its means in the regions of `PARTS`.
-
-    Parameters
-    ----------
-    field : array of float, (3, x, y, z)
-        E [V/m].
-    regions : mapping of str to array of bool, (x, y, z)
-        As `mrrepro.papers.condnet.stimulation.regions_of` gives them.
-    """
-    strength = magnitude(field)
-    means = {name: float(strength[regions[name]].mean()) for name in ("motor_area", *PARTS)}
-    return means["motor_area"] / max(means[part] for part in PARTS)
+def knob_over_rest(entry: Entry) -> float:
+    """Mean |E| in the hand knob over the largest of its means in the regions of `PARTS`, of one head."""
+    means = entry["strength"]
+    return float(means["motor_area"] / max(means[part] for part in PARTS))
 
 
 def _by_anatomy(heads: list[Entry]) -> float:
@@ -229,6 +219,16 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "error_largest_in_motor_area_by_ge": _fields(
         "GE in the hand knob minus the largest of brain, outside the brain and head [%]",
         lambda e: global_error(e, "motor_area") - max(global_error(e, part) for part in PARTS),
+    ),
+    "stronger_in_motor_area": (
+        ("strengths",),
+        _over_heads(
+            "strengths",
+            "strengths",
+            "mean |E| in the hand knob over the largest of brain, outside the brain and head",
+            knob_over_rest,
+            "strengths",
+        ),
     ),
     "differences_vary_in_target": (
         ("headline",),

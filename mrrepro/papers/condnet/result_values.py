@@ -9,9 +9,7 @@ import numpy as np
 from mrrepro.metrics.evidence import FoundValue, StageValues
 from mrrepro.papers.condnet.evidence import Entry, global_error
 from mrrepro.papers.condnet.generality import ROI_TISSUES
-
-REGIONS = ("motor_area", "brain", "non_brain", "head")
-"""Of Table III."""
+from mrrepro.papers.condnet.strengths import REGIONS
 
 SCANS = ("tcga_02_0006", "tcga_14_1794", "tcga_19_0963")
 """Of Tables IV and V."""
