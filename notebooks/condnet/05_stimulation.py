@@ -322,7 +322,8 @@ show(
 
 # %%
 of_the_paper = ["stronger_in_motor_area", "error_largest_in_motor_area_by_ge", "differences_vary_in_target",
-                "global_error_small", "fields_consistent", "fewer_staircase_artefacts", "smoother_is_nearer"]  # fmt: skip
+                "global_error_small", "fields_consistent", "fewer_staircase_artefacts",
+                "smoother_is_nearer"]  # fmt: skip
 asked = ["error_largest_in_motor_area", "staircase_in_percentile", "beats_a_blur", "ge_sees_errors",
          "solver_error_small", "hot_spot_stays", "placement_matters_more"]  # fmt: skip
 claims, names = sweeps.claims(), [*of_the_paper, *asked]
