@@ -56,10 +56,9 @@ from mrrepro.papers.condnet import pictures, planes, plots
 from mrrepro.papers.condnet.evidence import RecordedSweeps, global_error, knob_over_rest, relative_l2
 from mrrepro.papers.condnet.heads import HEADS, read_heads
 from mrrepro.papers.condnet.refinement import REFINED
-from mrrepro.papers.condnet.result_values import table3_values
+from mrrepro.papers.condnet.result_values import REGIONS, table3_values
 from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS, motor_area, read_fields, site_on
-from mrrepro.papers.condnet.strengths import REGIONS
 from mrrepro.papers.condnet.tables import nearer_words, refined_rows, staircase_rows
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
