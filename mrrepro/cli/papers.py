@@ -45,6 +45,12 @@ def paper_stages(paper: str) -> tuple[Any, ...]:
     return tuple(getattr(_recipe(paper), "STAGES", ()))
 
 
+def makeable_stages(paper: str) -> dict[str, Any]:
+    """Return the stages of a paper by name, with those that only a variant of its recorded sweeps makes."""
+    recorded = (stage for variant in paper_variants(paper) for stage in variant.stages)
+    return {stage.name: stage for stage in (*paper_stages(paper), *recorded)}
+
+
 def paper_variants(paper: str) -> tuple[Any, ...]:
     """Return the variants of a paper that recorded sweeps compare, ``recipe.VARIANTS``."""
     return tuple(getattr(_recipe(paper), "VARIANTS", ()))

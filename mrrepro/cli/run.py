@@ -36,10 +36,15 @@ def run(
         Path | None, typer.Option(help="folder for executed notebooks and receipts; else that of the results")
     ] = None,
     stages: Annotated[
-        bool, typer.Option("--stages", help="make the results of the recipe only, without notebooks")
+        bool, typer.Option("--stages", help="make the results that the notebooks read, without them")
     ] = False,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="STAGE", help="with --stages: this one and what it needs")
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="STAGE",
+            help="with --stages: this one and what it needs, also one that only `record` makes",
+        ),
     ] = None,
     minutes: Minutes = None,
 ) -> None:
@@ -89,7 +94,7 @@ def _run_stages(
     only: Sequence[str],
     first: bool,
 ) -> None:
-    from mrrepro.cli.papers import paper_settings, paper_stages
+    from mrrepro.cli.papers import makeable_stages, paper_settings, paper_stages
     from mrrepro.runs.artifacts import ArtifactStore
     from mrrepro.runs.real_data import SIMULATED, resolve
     from mrrepro.runs.settings import configure, require_known
@@ -99,15 +104,15 @@ def _run_stages(
     if number:
         raise ValueError(f"--stages makes all of {chapter}; leave /{number} out.")
     store = ArtifactStore(artifacts)
-    known = {stage.name: stage for stage in paper_stages(chapter)}
+    known, of_notebooks = makeable_stages(chapter), paper_stages(chapter)
     for name in only:
         require_known("stage", name, known)
     overrides = {name: value for name, value in given.items() if name != "data"}
     data = resolve(chapter, given.get("data", SIMULATED), scale, store.root)
     settings: Any = configure(paper_settings(chapter), scale, data.settings(overrides))
-    if not known:
+    if not of_notebooks:
         raise ValueError(f"{chapter} has no stages: its notebooks read other chapters' results.")
-    for stage in [known[name] for name in only] or known.values():
+    for stage in [known[name] for name in only] or of_notebooks:
         try:
             artifact = make(stage, settings, seed, store)
         except WORK_FAILED as error:  # the settings were fine

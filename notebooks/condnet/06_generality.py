@@ -261,6 +261,9 @@ for mapped in real:
 
 # %% [markdown]
 # ## The claims
+#
+# Consistency is asked for in all tissues of Table V at once. One head in several simulated scanners says nothing of the
+# spread between persons, which the paper's three scans hold too.
 
 # %%
 claims = RecordedSweeps("demo").claims()
@@ -268,7 +271,7 @@ names = ["generality", "generality_bone_and_skin", "lens_from_the_image"]
 record_claims(run, claims, names)
 show_table(
     claim_rows(run, claims, names),
-    caption="What decides each claim, over the test heads of the recorded seeds (at `demo`).",
+    caption="What decides each claim, over the recorded seeds (at `demo`).",
     name="tab-claims-generality",
 )
 

@@ -7,13 +7,14 @@ import tarfile
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mrrepro.cli.ledger_recorded import records_of
 from mrrepro.cli.main import entry
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
-from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages
+from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages, paper_variants
 from mrrepro.cli.plan import GPUS, commands, plan_of
 from mrrepro.runs import measured_speed, recorded
 from mrrepro.runs.files import lock_beside
@@ -25,6 +26,7 @@ from mrrepro.runs.settings import configure
 from mrrepro.training.training_work import step_cost
 
 CHAPTERS = [chapter for chapter in paper_keys() if (paper_module(chapter, "paper_scale"))]
+ANY_ARTIFACT = SimpleNamespace(key="0" * 64, seconds=0.0, path=Path("nowhere"))
 
 SEEDLESS = {"dl_ept.claim.hept_errors_at_boundaries"}
 """Claims that no seed changes."""
@@ -109,6 +111,21 @@ def test_rehearse_keeps_what_it_found(mrrepro_command, tmp_path):
     again = read_rehearsed("condnet", path)["training"]
     assert sorted(again) == ["condnet.one", "condnet.two"]
     assert again["condnet.one"] == {**held, "note": 1}  # what is not given anew stays
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_stages_that_only_a_recorded_variant_makes_can_be_made_alone(chapter, mrrepro_command, monkeypatch, tmp_path):
+    made = []
+    monkeypatch.setattr("mrrepro.runs.stages.make", lambda stage, *rest: made.append(stage.name) or ANY_ARTIFACT)
+    of_notebooks = [stage.name for stage in paper_stages(chapter)]
+    recorded = {stage.name for variant in paper_variants(chapter) for stage in variant.stages}
+    run = ("run", chapter, "--stages", "--scale", "smoke", "--artifacts", str(tmp_path))
+    assert mrrepro_command(*run)[0] == 0
+    assert made == of_notebooks
+    for name in sorted(recorded):
+        assert mrrepro_command(*run, "--only", name)[0] == 0
+        assert made[-1] == name
+    assert chapter != "condnet" or "condnet/timing" in recorded - set(of_notebooks)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_seeds
-from mrrepro.metrics.statistics import bca_interval
+from mrrepro.metrics.evidence import Builder, Evidence, RecordedRuns, claims_of, over_cases, over_seeds
+from mrrepro.papers.condnet.generality import ROI_TISSUES
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.runs.records import Statistic
 
 MAIN_TISSUES = ("csf", "white_matter", "grey_matter")
 """Tissues in which the estimate is judged."""
+
+OTHER_TISSUES = ("fat", "muscle", "bone_cancellous", "bone_cortical")
+"""The other four of the seven that the paper's Fig. 8 shows."""
 
 PARTS = ("brain", "non_brain", "head")
 """Regions of Table III beside the hand motor area."""
@@ -36,48 +39,41 @@ class RecordedSweeps(RecordedRuns):
 
     def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
         super().__init__("condnet", scale, folder)
-        self._runs: dict[str, list[dict[str, Any]]] = {}
-
-    def runs(self, variant: str) -> list[dict[str, Any]]:
-        """Runs of a variant by seed that are not stale; looked for once."""
-        if variant not in self._runs:
-            self._runs[variant] = super().runs(variant)
-        return self._runs[variant]
 
     def heads(self, stage: str, name: str, variant: str = "headline") -> list[list[Entry]]:
         """Entries of the test heads, (seeds, heads)."""
         return [list(document["heads"]) for document in self.documents(variant, stage, name)]
 
     def pooled(self, stage: str, name: str, variant: str = "headline") -> list[Entry]:
-        """Entries of all test heads of all seeds, each of which has persons of its own."""
+        """Entries of all test heads of all seeds, each of which has persons of its own; a seed's share its networks."""
         return [entry for heads in self.heads(stage, name, variant) for entry in heads]
 
     def claims(self) -> dict[str, Evidence]:
         """Evidence for each claim that is decided from recorded runs, by the claim's short name.
 
-        A claim whose runs are not recorded at this scale, or over one seed alone, is left out.
+        A claim whose runs are not recorded at this scale is left out, and one that is decided over seeds where there is
+        one seed alone.
         """
         return claims_of(self, CLAIMS)
 
 
-def _over_heads(stage: str, document: str, name: str, value: Callable[[Entry], float]) -> Builder:
-    """Mean over all test heads of all seeds; heads of which the value is not defined are left out."""
+def _over_heads(
+    stage: str, document: str, name: str, value: Callable[[Entry], float], variant: str = "headline"
+) -> Builder:
+    """Mean over the test heads of a seed, then over seeds; of one seed over its heads. A head may have no value."""
 
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-        values = [value(entry) for entry in sweeps.pooled(stage, document)]
-        kept = [each for each in values if np.isfinite(each)]
-        return over_seeds(name, kept), len(kept) // len(sweeps.seeds("headline"))
+        by_seed = [[value(entry) for entry in heads] for heads in sweeps.heads(stage, document, variant)]
+        return over_cases(name, by_seed), int(np.isfinite(np.concatenate(by_seed)).sum()) // len(by_seed)
 
     return build
 
 
-def _over_seeds(
-    stage: str, document: str, name: str, value: Callable[[list[Entry]], float], variant: str = "headline"
-) -> Builder:
+def _over_seeds(stage: str, document: str, name: str, value: Callable[[list[Entry]], float]) -> Builder:
     """Mean over seeds of one number a seed."""
 
     def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-        heads = sweeps.heads(stage, document, variant)
+        heads = sweeps.heads(stage, document)
         return over_seeds(name, [value(each) for each in heads]), len(heads[0])
 
     return build
@@ -98,16 +94,28 @@ def map_error(entry: Entry, conductor: int = 0) -> float:
     return float(entry["conductors"][conductor]["relative_error"])
 
 
-def median_error(entry: Entry) -> float:
-    """Largest relative error [%] of the medians over CSF, white and grey matter; NaN where a tissue has no voxel."""
-    tissues = entry["conductors"][0]["tissues"]
-    if any(tissue not in tissues for tissue in MAIN_TISSUES):
+def median_error(entry: Entry, tissues: Sequence[str] = MAIN_TISSUES) -> float:
+    """Largest relative error [%] of the medians over these tissues; NaN where one of them fills no voxel."""
+    found = entry["conductors"][0]["tissues"]
+    if any(tissue not in found for tissue in tissues):
         return float("nan")
-    return max(100.0 * abs(tissues[tissue]["median"] / COLUMN_A[tissue] - 1.0) for tissue in MAIN_TISSUES)
+    return max(100.0 * abs(found[tissue]["median"] / COLUMN_A[tissue] - 1.0) for tissue in tissues)
 
 
-def _other_median_error(entry: Entry) -> float:
-    return median_error(entry) if entry["another_anatomy"] else float("nan")
+def _other_median_error(entry: Entry, tissues: Sequence[str] = MAIN_TISSUES) -> float:
+    return median_error(entry, tissues) if entry["another_anatomy"] else float("nan")
+
+
+def _excess_of_spread(heads: list[Entry]) -> float:
+    """Standard deviation of GE between heads over its mean, in the hand knob less that in the brain."""
+    knob, brain = (np.array([global_error(entry, region) for entry in heads]) for region in ("motor_area", "brain"))
+    return float(knob.std(ddof=1) / knob.mean() - brain.std(ddof=1) / brain.mean())
+
+
+def knob_over_rest(entry: Entry) -> float:
+    """Mean |E| in the hand knob over the largest of its means in the regions of `PARTS`, of one head."""
+    means = entry["strength"]
+    return float(means["motor_area"] / max(means[part] for part in PARTS))
 
 
 def _by_anatomy(heads: list[Entry]) -> float:
@@ -127,43 +135,27 @@ def _lens_over_eye(entry: Entry) -> float:
 
 def _two_at_once(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
     one, two = sweeps.heads("maps", "maps", "two"), sweeps.heads("maps_of_two", "maps", "two")
-    values = []
-    for first, second in zip(one, two, strict=True):
-        changes = [map_error(b) - map_error(a) for a, b in zip(first, second, strict=True)]
-        values.append(float(np.mean(changes)))
-    return over_seeds("relative error of A with V = 2 minus with V = 1", values), len(one[0])
+    changes = [
+        [map_error(b) - map_error(a) for a, b in zip(first, second, strict=True)]
+        for first, second in zip(one, two, strict=True)
+    ]
+    return over_cases("relative error of A with V = 2 minus with V = 1", changes), len(one[0])
 
 
 def scanner_means(entry: Entry, tissue: str) -> Values:
-    """Mean conductivity of a tissue by scanner variant, without the one that was trained on."""
-    return [variant["tissues"][tissue]["conductivity"]["mean"] for variant in entry["variants"][1:]]
+    """Mean conductivity of a tissue by scanner variant, without the one trained on; NaN where it fills no voxel."""
+    regions = [variant["tissues"].get(tissue) for variant in entry["variants"][1:]]
+    return [float("nan") if region is None else float(region["conductivity"]["mean"]) for region in regions]
 
 
 def _spread(entry: Entry) -> float:
-    means = [np.array(scanner_means(entry, tissue)) for tissue in MAIN_TISSUES]
-    return float(max(each.std(ddof=1) / each.mean() for each in means))
+    means = np.array([scanner_means(entry, tissue) for tissue in ROI_TISSUES])
+    return float(np.max(means.std(axis=1, ddof=1) / means.mean(axis=1)))
 
 
 def _bone_and_skin(entry: Entry) -> float:
     errors = [abs(np.mean(scanner_means(entry, t)) / COLUMN_A[t] - 1.0) for t in ("bone_cortical", "skin")]
-    return float(100.0 * max(errors))
-
-
-def _over_scanners(name: str, value: Callable[[Entry], float], tissues: Sequence[str]) -> Builder:
-    """Mean over test heads in which each tissue fills a voxel, with a bootstrap interval over heads."""
-
-    def build(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-        usable = [
-            entry
-            for entry in sweeps.pooled("scanners", "scanners")
-            if all(tissue in variant["tissues"] for variant in entry["variants"] for tissue in tissues)
-        ]
-        values = np.array([value(entry) for entry in usable])
-        interval = bca_interval(values, np.random.default_rng(0))
-        statistic = Statistic(name, float(interval.estimate), float(interval.low), float(interval.high), interval.level)
-        return statistic, len(usable) // len(sweeps.seeds("headline"))
-
-    return build
+    return float(100.0 * np.max(errors))
 
 
 def excess_loss(sweeps: RecordedSweeps, direction: str, variant: str) -> Values:
@@ -189,21 +181,13 @@ def where_no_image(entry: Entry) -> float:
     return float(entry["neck"]) / float(entry["elsewhere"])
 
 
-def _neck_error(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    values = [where_no_image(entry) for entry in sweeps.pooled("maps", "maps", "neck") if "neck" in entry]
-    return over_seeds("error where no image is over that elsewhere", values), len(values) // len(sweeps.seeds("neck"))
+def _neck_error(entry: Entry) -> float:
+    return where_no_image(entry) if "neck" in entry else float("nan")
 
 
 def errors_of(sweeps: RecordedSweeps, variant: str) -> Values:
     """Mean relative L2 error of the maps over the test heads, by seed."""
     return [float(np.mean([map_error(entry) for entry in heads])) for heads in sweeps.heads("maps", "maps", variant)]
-
-
-def _more_heads(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
-    fewer, more = errors_of(sweeps, "headline"), errors_of(sweeps, "six_heads")
-    name = "error after training on the scale's heads over that on half as many again"
-    ratios = [one / other for one, other in zip(fewer, more, strict=True)]
-    return over_seeds(name, ratios), len(sweeps.heads("maps", "maps")[0])
 
 
 def _seconds(sweeps: RecordedSweeps) -> tuple[Statistic, int]:
@@ -223,6 +207,10 @@ def _refined(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...
     return ("headline",), _over_heads("refined", "refined", name, value)
 
 
+def _scanners(name: str, value: Callable[[Entry], float]) -> tuple[tuple[str, ...], Builder]:
+    return ("headline",), _over_heads("scanners", "scanners", name, value)
+
+
 CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "error_largest_in_motor_area": _fields(
         "relative L2 in the hand knob minus the largest of brain and outside the brain",
@@ -231,6 +219,22 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "error_largest_in_motor_area_by_ge": _fields(
         "GE in the hand knob minus the largest of brain, outside the brain and head [%]",
         lambda e: global_error(e, "motor_area") - max(global_error(e, part) for part in PARTS),
+    ),
+    "stronger_in_motor_area": (
+        ("strengths",),
+        _over_heads(
+            "strengths",
+            "strengths",
+            "mean |E| in the hand knob over the largest of brain, outside the brain and head",
+            knob_over_rest,
+            "strengths",
+        ),
+    ),
+    "differences_vary_in_target": (
+        ("headline",),
+        _over_seeds(
+            "fields", "fields", "spread of GE between heads over its mean, hand knob minus brain", _excess_of_spread
+        ),
     ),
     "global_error_small": _fields("GE in the brain [%]", lambda e: global_error(e, "brain")),
     "fields_consistent": _fields("correlation of |E| in the brain", lambda e: float(e["correlation_in_brain"])),
@@ -252,6 +256,10 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "ge_sees_errors": _fields("GE in the brain of a field wrong by half [%]", lambda e: float(e["wrong_by_half"])),
     "conductivity_near_uniform": _maps(
         "largest relative error of the medians of CSF, WM and GM, held-out anatomies [%]", _other_median_error
+    ),
+    "near_uniform_fat_muscle_bone": _maps(
+        "largest relative error of the medians of fat, muscle and both kinds of bone, held-out anatomies [%]",
+        lambda e: _other_median_error(e, OTHER_TISSUES),
     ),
     "smooth_at_boundaries": _maps(
         "mean gradient at tissue boundaries, estimated over uniform",
@@ -282,25 +290,17 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
     "two_conductors_at_once": (("two",), _two_at_once),
     "second_conductor_as_good": (
         ("two",),
-        _over_seeds(
+        _over_heads(
             "maps_of_two",
             "maps",
             "relative error of B minus of A with V = 2",
-            lambda heads: float(np.mean([map_error(e, 1) - map_error(e, 0) for e in heads])),
+            lambda e: map_error(e, 1) - map_error(e, 0),
             "two",
         ),
     ),
-    "generality": (
-        ("headline",),
-        _over_scanners("largest spread between scanner variants over CSF, WM and GM", _spread, MAIN_TISSUES),
-    ),
-    "generality_bone_and_skin": (
-        ("headline",),
-        _over_scanners(
-            "larger error of cortical bone and skin over scanner variants [%]",
-            _bone_and_skin,
-            ("bone_cortical", "skin"),
-        ),
+    "generality": _scanners("largest spread between scanner variants over the tissues of Table V", _spread),
+    "generality_bone_and_skin": _scanners(
+        "larger error of cortical bone and skin over scanner variants [%]", _bone_and_skin
     ),
     "smoother_is_nearer": _refined(
         "error in the cortex against the finer solution, estimated minus uniform",
@@ -315,8 +315,10 @@ CLAIMS: dict[str, tuple[tuple[str, ...], Builder]] = {
         lambda e: e["errors"]["uniform"]["brain"]["global_error"]["mean"] / e["between_maps"]["global_error"]["mean"],
     ),
     "within_seconds": (("timing",), _seconds),
-    "arbitrary_where_no_image": (("neck",), _neck_error),
-    "ten_heads_suffice": (("headline", "six_heads"), _more_heads),
+    "arbitrary_where_no_image": (
+        ("neck",),
+        _over_heads("maps", "maps", "error where no image is over that elsewhere", _neck_error, "neck"),
+    ),
     "neck_disturbs_axial": (("neck", "headline"), _neck_and_axial),
 }
 """By the claim's short name: the variants it rests on, and its statistic."""

@@ -12,6 +12,7 @@ from mrrepro.papers.condnet.settings import CondNetSettings
 from mrrepro.papers.condnet.sphere_study import SPHERES
 from mrrepro.papers.condnet.stages import TRAININGS, TRAININGS_OF_TWO
 from mrrepro.papers.condnet.stimulation import COIL_SWEEP, FIELDS
+from mrrepro.papers.condnet.strengths import STRENGTHS
 from mrrepro.runs.recorded import Variant
 
 SETTINGS = CondNetSettings
@@ -22,6 +23,7 @@ AXIAL = TRAININGS[2]
 DATA = real_data.DATA
 
 STAGES = (HEADS, *TRAININGS, *TRAININGS_OF_TWO, MAPS, MAPS_OF_TWO, FIELDS, COIL_SWEEP, REFINED, SCANNERS, UNSEEN)
+"""What the notebooks make; pictures, strengths, spheres and timing are recorded alone."""
 
 WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
 """Stages whose numbers are kept of the headline run."""
@@ -30,6 +32,7 @@ VARIANTS = (
     Variant("headline", {}, "the chapter's networks at full length, and the experiments on them", WHOLE),
     Variant("two", {}, "two conductors at once beside one", (MAPS, MAPS_OF_TWO)),
     Variant("pictures", {}, "slices of a test head, its maps and its fields", (PICTURES,)),
+    Variant("strengths", {}, "how strong the field is in each region of Table III", (STRENGTHS,)),
     Variant("spheres", {}, "the solver against closed forms by voxel size, and its cycles by grid", (SPHERES,)),
     Variant("timing", {}, "a map of 256^3 voxels, timed", (TIMING,)),
     Variant(

@@ -21,7 +21,8 @@ from mrrepro.papers.condnet.planes import PLANES, middle_of
 from mrrepro.papers.condnet.scanners import TRAINED, VARIANTS
 from mrrepro.papers.condnet.settings import CondNetSettings, HeadSettings, SolverSettings
 from mrrepro.papers.condnet.sphere_study import LAYERS, SPHERES
-from mrrepro.papers.condnet.stimulation import FIELDS, read_fields
+from mrrepro.papers.condnet.stimulation import FIELDS, motor_area, read_fields
+from mrrepro.papers.condnet.strengths import STRENGTHS
 from mrrepro.papers.condnet.table1 import COLUMN_A
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
 from mrrepro.runs.artifacts import ArtifactStore
@@ -105,6 +106,17 @@ def test_estimates_stay_in_their_range_and_two_conductors_differ(smoke: SmokeRun
     two = read_maps(smoke.make(MAPS_OF_TWO))[0]
     assert two.shape[0] == 2
     assert two[1].max() <= 1.654 / 0.9 + 1e-3
+
+
+def test_strengths_are_means_of_the_uniform_map_s_field_by_region(smoke: SmokeRun) -> None:
+    entries = smoke.make(STRENGTHS).json("strengths.json")["heads"]
+    heads, fields = read_heads(smoke.make(HEADS), "testing"), read_fields(smoke.make(FIELDS))
+    assert [entry["name"] for entry in entries] == [head.name for head in heads]
+    for entry, head, field in zip(entries, heads, fields, strict=True):
+        length = np.sqrt(np.square(field["uniform"].astype(float)).sum(axis=-1))
+        assert entry["strength"]["brain"] == pytest.approx(length[head.brain].mean(), rel=1e-5)
+        assert entry["strength"]["head"] == pytest.approx(length[head.head].mean(), rel=1e-5)
+        assert entry["strength"]["motor_area"] == pytest.approx(length[motor_area(head)].mean(), rel=1e-5)
 
 
 def test_fields_are_compared_and_air_thins_the_global_error(smoke: SmokeRun) -> None:
