@@ -56,14 +56,23 @@ def record(
     given = split_parameters(parameter or (), OPTIONS | {"seed": "--seeds"})
     if given and to is None:
         raise ValueError("-p needs --to: the files beside the recipe are of the variants as they stand.")
-    chosen = [replace(each, overrides=_with(settings, scale, each.overrides, given)) for each in chosen]
-    failed: list[str] = []
+    possible, refused = [], {}
+    for each in chosen:
+        try:
+            possible.append(replace(each, overrides=_with(settings, scale, each.overrides, given)))
+        except ValueError as error:  # settings that do not go together at this scale
+            refused[each.name] = error
+    if not possible:
+        raise next(iter(refused.values()))
+    failed = [f"{name}: {error}" for name, error in refused.items()]
+    for said in failed:
+        typer.echo(said, err=True)
     with limited(minutes), joined() as first:
         fresh = {
             each.name: fresh_seeds(chapter, each, settings_type=settings, scale=scale, folder=to, arrays=arrays)
-            for each in chosen
+            for each in possible
         }
-        for each, seed in [(each, seed) for each in chosen for seed in numbers]:
+        for each, seed in [(each, seed) for each in possible for seed in numbers]:
             if seed in fresh[each.name] and not again:
                 _say(first, f"{each.name} seed {seed}: recorded already")
                 continue

@@ -181,8 +181,14 @@ def test_loss_choice_gives_the_mix_with_its_weights():
 
 @pytest.mark.parametrize("scale", ["smoke", "demo", "colab", "paper"])
 def test_every_variant_is_a_setting_of_every_scale(scale):
+    """But those of patches, whose sides in voxels are those of demo."""
+    multiple = 2 ** ContrastT1Settings.at_scale(scale).network.depth
     for variant in recipe.VARIANTS:
-        assert configure(ContrastT1Settings, scale, variant.overrides)
+        if scale in ("colab", "paper") and variant.overrides.get("training.patch", 0) % multiple:
+            with pytest.raises(ValueError, match=rf"training.patch must divide by 2\^network.depth \({multiple}\)"):
+                configure(ContrastT1Settings, scale, variant.overrides)
+        else:
+            assert configure(ContrastT1Settings, scale, variant.overrides)
 
 
 def test_paper_scale_has_the_thesis_sizes():

@@ -75,21 +75,27 @@ def test_wrong_parameter_is_refused_before_anything_is_made(cell, tmp_path, chan
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"sequence.size": 40}, r"multiples of 16, but are 40 and 40"),
-        ({"sequence.size": 33}, r"size must be an even number .* but is 33"),
-        ({"sequence.slice_gradient_mt_per_m": 0.0}, r"slice_gradient must be a finite value .*neither 0 .* but is 0.0"),
-        ({"sequence.readout_gradient_mt_per_m": 0.0}, r"readout_gradient must be a finite value .* but is 0.0"),
-        ({"sequence.line_spacing_mm": 1.5}, r"line_spacing must be at least twice line_thickness \(1 mm\).*1.5 mm"),
-        ({"sequence.line_spacing_mm": 2.5}, r"25 lines with line_spacing 2.5 mm exceed the field_of_view of 50 mm"),
-        ({"bodies.lowest_concentration": 17.6}, r"concentration must be a range \(lowest, highest\).*\(17.6, 17.5\)"),
-        ({"bodies.fewest": 3, "bodies.most": 2}, r"count must be a range \(lowest, highest\).*\(3, 2\)"),
-        ({"sequence.field_of_view_mm": 20, "sequence.line_count": 9}, r"a body spans .* but the grid holds .* mm"),
+        ({"sequence.size": 40}, r"sequence.size must be a multiple of 16.* but is 40: take 32 or 48"),
+        ({"sequence.size": 33}, r"sequence.size must be a multiple of 16.* but is 33"),
+        ({"sequence.slice_gradient_mt_per_m": 0.0}, r"slice_gradient_mt_per_m must not be 0"),
+        ({"sequence.readout_gradient_mt_per_m": 0.0}, r"readout_gradient_mt_per_m must not be 0"),
+        ({"sequence.line_spacing_mm": 1.5}, r"line_spacing_mm must be at least twice .*line_thickness_mm.* 1.5 mm"),
+        ({"sequence.line_spacing_mm": 2.5}, r"line_count \(25\) lines within .*\(50 mm\), but is 2.5 mm"),
+        ({"bodies.lowest_concentration": 17.6}, r"lowest_concentration must be at most .*\(17.5 ug/mm\^3\).* 17.6"),
+        ({"bodies.fewest": 3, "bodies.most": 2}, r"bodies.fewest must be at most bodies.most \(2\), but is 3"),
     ],
 )
-def test_settings_that_do_not_go_together_leave_no_training(cell, overrides, said):
+def test_settings_that_do_not_go_together_are_refused_before_anything_is_made(cell, tmp_path, overrides, said):
     small = {} if "sequence.size" in overrides else {"sequence.size": 32}
-    run = opened(cell(overrides={"network.width": 1, "training.samples": 16, **small, **overrides}))
     with pytest.raises(ValueError, match=said):
+        opened(cell(overrides={"network.width": 1, "training.samples": 16, **small, **overrides}))
+    assert not (tmp_path / "store").exists()
+
+
+def test_bodies_that_do_not_fit_leave_no_training(cell):
+    wide = {"sequence.field_of_view_mm": 20, "sequence.line_count": 9, "sequence.size": 32}
+    run = opened(cell(overrides={"network.width": 1, "training.samples": 16, **wide}))
+    with pytest.raises(ValueError, match=r"a body spans .* but the grid holds .* mm"):
         run.make(TRAINING)
     assert named_results(run) == []
 
