@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mrrepro.metrics.statistics import Interval, mean_interval
+from mrrepro.runs.code import code_digest
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 from mrrepro.runs.records import Statistic
@@ -104,12 +106,13 @@ class RecordedRuns:
     def __init__(self, paper: str, scale: str = "demo", folder: Path | None = None) -> None:
         self.paper, self.scale, self.folder = paper, scale, folder
         self._fresh: dict[str, list[dict[str, Any]]] = {}
+        self._digest = cache(code_digest)  # of the code as it is when it is first asked for
 
     def runs(self, variant: str) -> list[dict[str, Any]]:
         """Runs of a variant by seed, read once; empty where none is recorded."""
         if variant not in self._fresh:
             recorded = read_recorded(self.paper, self.scale, variant, self.folder)
-            self._fresh[variant] = [run for run in recorded if not stale_reason(run)]
+            self._fresh[variant] = [run for run in recorded if not stale_reason(run, self._digest)]
         return self._fresh[variant]
 
     def seeds(self, variant: str) -> tuple[int, ...]:

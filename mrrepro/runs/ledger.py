@@ -8,9 +8,9 @@ A folder of plain files: ``numbers.csv``, ``claims.csv`` and ``deviations.csv`` 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -180,8 +180,9 @@ class Ledger:
             for record in self.records(name):
                 held.setdefault(record.id, []).append(record)
         rows: list[LedgerRow] = []
+        digest = cache(code_digest)  # many records rest on few functions, each with a hundred files
         for entry in self.entries.values():
-            some = [self._row(entry, record, data_now) for record in held.get(entry.id, [])]
+            some = [self._row(entry, record, data_now, digest) for record in held.get(entry.id, [])]
             if not some:
                 verdict = without_record(entry)
                 rows.append(LedgerRow(self.paper, entry, None, verdict.verdict, verdict.reason, "", True))
@@ -191,8 +192,10 @@ class Ledger:
             rows.extend(dataclasses.replace(row, headline=row is counted) for row in some)
         return tuple(rows)
 
-    def _row(self, entry: Number | Claim, record: Record, data_now: Mapping[str, str] | None) -> LedgerRow:
-        stale = stale_reason(entry, record, data_now)
+    def _row(
+        self, entry: Number | Claim, record: Record, data_now: Mapping[str, str] | None, digest: Callable[[str], str]
+    ) -> LedgerRow:
+        stale = stale_reason(entry, record, data_now, digest)
         return LedgerRow(self.paper, entry, record, record.verdict, record.reason, stale, False)
 
 
@@ -201,16 +204,21 @@ def found_of(record: Record) -> Found:
     return Found(record.value, record.basis, record.sd, record.n_seeds, record.n_cases, record.statistic)
 
 
-def stale_reason(entry: Number | Claim, record: Record, data_now: Mapping[str, str] | None = None) -> str:
+def stale_reason(
+    entry: Number | Claim,
+    record: Record,
+    data_now: Mapping[str, str] | None = None,
+    digest: Callable[[str], str] = code_digest,
+) -> str:
     """Say why a record no longer holds for the code, the data or the ledger as they are now; empty when it holds."""
     reasons = []
-    for function, digest in record.code.items():
+    for function, recorded in record.code.items():
         try:
-            now = code_digest(function)
+            now = digest(function)
         except ValueError:
             reasons.append(f"{function} is no longer there")
             continue
-        if now != digest:
+        if now != recorded:
             reasons.append(f"the code of {function} has changed since {record.date}")
     for name, checksum in record.data.items():
         if data_now is not None and data_now.get(name, checksum) != checksum:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -303,12 +303,12 @@ def made_by(runs: Sequence[Mapping[str, Any]]) -> Made:
     return Made(code, data, seconds, max(float(origin["peak_memory_mib"]) for origin in stages))
 
 
-def stale_reason(run: Mapping[str, Any]) -> str:
+def stale_reason(run: Mapping[str, Any], digest: Callable[[str], str] = code_digest) -> str:
     """Say which code of a recorded run has changed since; empty where none has."""
     for stage, origin in run["stages"].items():
         for function, recorded in origin["code"].items():
             try:
-                today = code_digest(function)
+                today = digest(function)
             except ValueError:
                 return f"the code of {stage} ({function}) has gone since it was recorded"
             if today != recorded:
