@@ -41,10 +41,10 @@ def one_seed() -> str:
             meets = Criterion.parse(row.entry.criterion).kept_by(point.value, point.value)
             state = "not shown" if row.undecided else row.verdict
             lines.append(
-                [f"`{row.id}`", point.name, figure(point.value), row.entry.criterion, "yes" if meets else "no",
-                 f"{state} ({row.record.scale})" if row.record else state]
+                [heading_of(chapter), f"{row.entry.claim} ({point.name})", figure(point.value), row.entry.criterion,
+                 "yes" if meets else "no", f"{state} ({row.record.scale})" if row.record else state]
             )  # fmt: skip
-    head = ["claim", "statistic", "one seed at the paper's sizes", "asked for", "meets it", "the verdict that counts"]
+    head = ["chapter", "claim (statistic)", "one seed", "asked for", "meets it", "the verdict that counts"]
     return table(head, lines) if lines else "No claim has one seed at a paper's sizes alone.\n"
 
 

@@ -10,6 +10,8 @@ from bookbuild import pages, scale_pages
 from bookbuild.markdown import TITLES
 from bookbuild.project import CHAPTERS
 from mrrepro.cli.paper_state import NOT_YET, ChapterState
+from mrrepro.metrics.evidence import Point
+from mrrepro.runs.ledger import Ledger
 
 BOOK = Path(__file__).parents[2] / "book"
 
@@ -21,7 +23,7 @@ def cells(text: str) -> list[list[str]]:
 
 def test_the_scorecard_says_what_was_not_yet_run(monkeypatch: pytest.MonkeyPatch) -> None:
     page = pages.fill((BOOK / "scorecard.md").read_text(encoding="utf-8"))
-    stated = page[page.index("## At the papers' own sizes") :]
+    stated = page[page.index("## At the papers' own sizes") : page.index("### What one seed says")]
     for chapter in CHAPTERS:
         state = scale_pages.chapter_state(chapter)
         (row,) = [line for line in stated.splitlines() if line.startswith(f"| {TITLES[chapter]} |")]
@@ -48,3 +50,22 @@ def test_every_notebook_can_put_its_results_on_a_drive() -> None:
     assert len(notebooks) > 20
     for path in notebooks:
         assert '\nartifacts = ""' in path.read_text(encoding="utf-8"), path.name
+
+
+@pytest.mark.parametrize(("value", "meets"), [(1.65, "yes"), (1.5, "no")])
+def test_one_seed_stands_beside_the_verdict_that_counts(
+    monkeypatch: pytest.MonkeyPatch, value: float, meets: str
+) -> None:
+    asked = {"dl_ept": {"needs_fields": Point("ratio", value)}}
+    monkeypatch.setattr(scale_pages, "points_of", lambda runs, claims: asked.get(runs.paper, {}))
+    (row,) = [line for line in scale_pages.one_seed().splitlines() if line.startswith("| DL-EPT")]
+    _, claim, one, criterion, found, counts = row.strip("| ").split(" | ")
+    headline = next(r for r in Ledger("dl_ept").rows() if r.headline and r.id == "dl_ept.claim.needs_fields")
+    assert claim == f"{headline.entry.claim} (ratio)"
+    assert (one, criterion, found) == (f"{value:g}", "above 1.5", meets)
+    assert counts == f"{headline.verdict} ({headline.record.scale})"
+
+
+def test_without_a_claim_of_one_seed_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale_pages, "points_of", lambda runs, claims: {})
+    assert scale_pages.one_seed() == "No claim has one seed at a paper's sizes alone.\n"
