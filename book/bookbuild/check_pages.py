@@ -1,15 +1,20 @@
 """Look through the built pages: nothing from another server, alternative text on every image, no dead local link.
 
+Nor may a directive of the markup stand in a page as text, which is what one that was not understood becomes.
+
 ``python -m bookbuild.check_pages _build/html``
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+_DIRECTIVE = re.compile(r"(?:`{3,}|:{3,})\{[\w-]+\}")
+_VERBATIM = ("pre", "code", "script", "style")
 _LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 _LOADING_RELATIONS = {"stylesheet", "preload", "prefetch", "preconnect", "icon", "shortcut icon", "modulepreload"}
 
@@ -23,9 +28,12 @@ class _PageParser(HTMLParser):
         self.links: list[str] = []
         self.anchors: set[str] = set()
         self.without_alt: list[str] = []
+        self.directives: list[str] = []
+        self._verbatim = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take in one element."""
+        self._verbatim += tag in _VERBATIM
         found = {name: value or "" for name, value in attrs}
         self.anchors |= {found[name] for name in ("id", "name") if found.get(name)}
         address = found.get(_LOADED.get(tag, ""), "")
@@ -38,6 +46,15 @@ class _PageParser(HTMLParser):
             not alt or alt.endswith((".png", ".svg", ".jpeg", ".gif"))
         ):  # Sphinx falls back to the path
             self.without_alt.append(found.get("src", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        self._verbatim -= tag in _VERBATIM
+
+    def handle_data(self, data: str) -> None:
+        """Take in text."""
+        if not self._verbatim:
+            self.directives += _DIRECTIVE.findall(data)
 
 
 def breaches(folder: Path) -> list[str]:
@@ -52,6 +69,7 @@ def breaches(folder: Path) -> list[str]:
             if urlsplit(address).scheme in ("http", "https") or address.startswith("//"):
                 found.append(f"{name} loads {address} from another server")
         found += [f"{name}: the image {address} has no alternative text" for address in page.without_alt]
+        found += [f"{name} shows the directive {directive} as text" for directive in page.directives]
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:

@@ -129,14 +129,16 @@ def _figure(mark: Mapping[str, object], path: str) -> str:
 
 
 def _table(mark: Mapping[str, list[str]]) -> str:
+    """A directive between colons, for a caption with ``code`` in it cannot follow a fence of backticks."""
+
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(_one_line(cell).replace("|", "\\|") or " " for cell in cells) + " |"
 
     rule = "|" + "|".join("---:" if numeric else ":---" for numeric in mark["numeric"]) + "|"
     body = "\n".join(line(row) for row in mark["cells"])  # type: ignore[arg-type]
     return (
-        f"````{{table}} {_one_line(str(mark['caption']))}\n:name: {mark['name']}\n:align: center\n\n"
-        f"{line(mark['columns'])}\n{rule}\n{body}\n````\n"
+        f"::::{{table}} {_one_line(str(mark['caption']))}\n:name: {mark['name']}\n:align: center\n\n"
+        f"{line(mark['columns'])}\n{rule}\n{body}\n::::\n"
     )
 
 

@@ -40,7 +40,7 @@ axes.plot([0, 1])
 print("drawn")
 show(figure, alt="A line that rises from left to right.", caption="A line, $y=x$.", name="fig-wave")
 print("shown")
-show_table([{"method": "ours", "NMAE": 0.25}], caption="Errors of one method.", name="tab-numbers")
+show_table([{"method": "ours", "NMAE": 0.25}], caption="Errors of one method, at `demo`.", name="tab-numbers")
 show_text(f"It is {1 / 4} in [Figure](#fig-wave).")
 show_receipt({"seed": 7, "data": "simulated"})
 """
@@ -119,8 +119,14 @@ def test_the_checks_of_the_pages_catch_what_they_are_there_for(tmp_path: Path) -
     (tmp_path / "a.html").write_text(
         '<script src="https://cdn.example/x.js"></script><link rel="stylesheet" href="//fonts.example/f.css">'
         '<img src="a.png"><img src="b.png" alt="b.png"><a href="gone.html">x</a><a href="#nowhere">y</a>'
+        "<p>````{table} of `code`</p><p>:::{note} unread</p><pre>```{note} an example</pre><code>:::{note}</code>"
     )
-    assert len(breaches(tmp_path)) == 6
+    found = breaches(tmp_path)
+    assert len(found) == 8
+    assert [each for each in found if "as text" in each] == [
+        "a.html shows the directive ````{table} as text",
+        "a.html shows the directive :::{note} as text",
+    ]
     assert breaches(tmp_path / "none") == [f"{tmp_path / 'none'} holds no pages"]
 
 

@@ -71,7 +71,7 @@ def test_a_figure_has_its_texts_and_where_it_comes_from() -> None:
 def test_a_table_is_aligned_and_escaped() -> None:
     made = page(output("table", "tab-b", columns=["a|b", "n"], cells=[["x|y", "1"], ["", "2"]], numeric=[False, True]))
     text = made.notebook.cells[3].source
-    assert "````{table} Caption of tab-b.\n:name: tab-b" in text
+    assert "::::{table} Caption of tab-b.\n:name: tab-b" in text
     assert "| a\\|b | n |\n|:---|---:|\n| x\\|y | 1 |\n|   | 2 |" in text
 
 
