@@ -35,7 +35,7 @@ class RecordedSweeps(RecordedScores):
     """The recorded runs of the chapter at one scale, and what they say about its claims."""
 
     def claim(self, name: str) -> Evidence | None:
-        """Evidence for a claim by its short name; None unless its runs are recorded over the same two seeds or more."""
+        """Evidence for a claim by its short name; None where recorded runs do not decide it (see `claims_of`)."""
         return claims_of(self, {name: CLAIMS[name]}).get(name)
 
     def claims(self) -> dict[str, Evidence]:
