@@ -1,4 +1,4 @@
-"""``mrrepro simulate``: a chapter's images of objects of one's own, one command a chapter."""
+"""``mrrepro simulate``: a chapter's images, of objects of one's own or of those that the chapter draws."""
 
 from __future__ import annotations
 
@@ -10,29 +10,86 @@ import typer
 
 from mrrepro.cli.reporting import one_line_errors
 
-app = typer.Typer(help="Simulate a chapter's images of objects of your own.", no_args_is_help=True)
+app = typer.Typer(
+    help="Simulate a chapter's images, of objects of your own or of those that it draws.", no_args_is_help=True
+)
 
 
 @app.callback()
 def main() -> None:
-    """Simulate a chapter's images of objects of your own."""
+    """Simulate a chapter's images, of objects of your own or of those that it draws."""
 
 
 @app.command()
 @one_line_errors
 def deepspio(
-    concentration: Annotated[Path, typer.Option(help="3D map of iron in ug/mm^3, NIfTI; its middle slab is imaged")],
-    image: Annotated[Path, typer.Option(help="undistorted image on the same grid, NIfTI")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="prefix of the two files")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="prefix of the files")],
+    concentration: Annotated[
+        Path | None, typer.Option(help="3D map of iron in ug/mm^3, NIfTI; its middle slab is imaged")
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="undistorted image on the same grid, NIfTI")] = None,
+    seed: Annotated[int | None, typer.Option(help="of a random sample, without the two; 0 by default")] = None,
+    sample_number: Annotated[int | None, typer.Option(help="which sample of the seed; 0 by default")] = None,
     force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
 ) -> None:
-    """Make View Line images, PREFIX_even.nii.gz and PREFIX_odd.nii.gz, of a concentration map."""
+    """Make View Line images, PREFIX_even.nii.gz and PREFIX_odd.nii.gz, of a concentration map or of random iron."""
     from mrrepro.papers.deepspio.own_maps import simulate_to_files
+    from mrrepro.papers.deepspio.own_sample import SampleRequest, simulate_sample_to_files
     from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
 
-    for path in simulate_to_files(concentration, image, output, force):
+    written: tuple[Path, ...]
+    if concentration is not None and image is not None:
+        if seed is not None or sample_number is not None:
+            raise ValueError("--seed and --sample-number choose a random sample: leave them out with --concentration.")
+        written = simulate_to_files(concentration, image, output, force)
+    elif concentration is None and image is None:
+        written = simulate_sample_to_files(SampleRequest(output, seed or 0, sample_number or 0, force))
+    else:
+        lacking = "--image" if image is None else "--concentration"
+        raise ValueError(f"{lacking} is missing: give both files, or neither for a random sample.")
+    for path in written:
         typer.echo(str(path))
     typer.echo(f"Simulated images. {NO_MEDICAL_DEVICE}")
+
+
+@app.command("condnet_head")
+@one_line_errors
+def condnet_head(
+    output: Annotated[Path, typer.Option("--output", "-o", help="prefix of the four files")],
+    head: Annotated[str, typer.Option(help="mni152, folded, or a folder or file of label maps")] = "mni152",
+    head_number: Annotated[int, typer.Option(help="which head")] = 0,
+    voxel_size_mm: Annotated[float, typer.Option(help="edge of the cubic voxels")] = 2.0,
+    column: Annotated[str, typer.Option(help="of Table I, A or B, for the conductivity")] = "A",
+    snr: Annotated[float, typer.Option(help="signal of white matter over the noise")] = 30.0,
+    seed: Annotated[int, typer.Option(help="of noise and bias field")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Make T1- and T2-weighted images, tissue labels and true conductivity of a head, for `apply` and `simulate`."""
+    from mrrepro.papers.condnet.own_heads import HeadRequest, simulate_head_to_files
+    from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
+
+    for path in simulate_head_to_files(HeadRequest(output, head, head_number, voxel_size_mm, snr, seed, column, force)):
+        typer.echo(str(path))
+    typer.echo(f"Simulated head. {NO_MEDICAL_DEVICE}")
+
+
+@app.command("contrast_t1")
+@one_line_errors
+def contrast_t1(
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder; one folder a patient goes into it")],
+    patients: Annotated[int, typer.Option(help="how many")] = 1,
+    first: Annotated[int, typer.Option(help="number of the first; patients of odd number enhance")] = 0,
+    voxel_mm: Annotated[int, typer.Option(help="edge of the cubic voxels: 1, 2, 4 or 8")] = 4,
+    seed: Annotated[int, typer.Option(help="of all patients")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="replace existing outputs")] = False,
+) -> None:
+    """Make T1, T2, FLAIR, post-contrast T1, tumor labels and brain mask of glioma patients, and a table of them."""
+    from mrrepro.papers.contrast_t1.own_patients import TABLE, PatientsRequest, simulate_to_folder
+    from mrrepro.runs.outputs import NO_MEDICAL_DEVICE
+
+    for path in simulate_to_folder(PatientsRequest(output, patients, first, voxel_mm, seed, force)):
+        typer.echo(str(path))
+    typer.echo(f"{output / TABLE}\nSimulated patients. {NO_MEDICAL_DEVICE}")
 
 
 @app.command()

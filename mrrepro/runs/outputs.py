@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,6 +58,15 @@ def write_together(contents: Mapping[Path, bytes | Mapping[str, Any]]) -> None:
     except OSError as error:
         names = ", ".join(str(path) for path in contents)
         raise ValueError(f"cannot write {names} ({error}): choose a folder with room that you may write to.") from None
+
+
+def csv_table(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the CSV file of rows with the same columns, at least one row."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue().encode()
 
 
 def report_path(output: Path) -> Path:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +13,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from mrrepro.papers.condnet.settings import StimulationSettings
 from mrrepro.phantoms.head_tissues import BRAIN_TISSUES, HEAD_TISSUES, labels_of
 from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, require_nifti_name, same_place, stem_of
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.outputs import csv_table, require_free, write_together
 from mrrepro.simulators.coil_on_head import CoilChoice, Point, scalp_site
 from mrrepro.simulators.scalp_positions import HeadSurface
 from mrrepro.simulators.tms_coil import PlacedCoil, check_clearance, place_coil
@@ -84,7 +82,7 @@ def simulate_to_files(request: FieldRequest) -> dict[str, Any]:
     rows = percentile_rows(strength[..., 0], volume.data > 0.0, labels)
     data = np.concatenate([found.field, strength], axis=-1)
     content = encode_nifti(request.output, data, Placement(volume.affine), FIELD_DESCRIPTION)
-    write_together({table: _as_csv(rows).encode(), request.output: content})
+    write_together({table: csv_table(rows), request.output: content})
     result = found.result
     return {
         "converged": result.converged,
@@ -201,11 +199,3 @@ def _solve(
     if not math.isfinite(float(found.field.sum())):
         raise ValueError("the field is not finite: check the conductivity's range and the coil's place.")
     return found
-
-
-def _as_csv(rows: list[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
