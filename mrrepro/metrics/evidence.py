@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -92,19 +92,20 @@ class OneSeed(Undecided):
 
 
 class RecordedRuns:
-    """The recorded runs of a paper at one scale that are not stale.
+    """The recorded runs of a paper at one scale that are not stale; a chapter's own class names the paper.
 
     Parameters
     ----------
-    paper : str
     scale : str
         Of the recording.
     folder : Path, optional
         Where the recorded files lie; by default in the package.
     """
 
-    def __init__(self, paper: str, scale: str = "demo", folder: Path | None = None) -> None:
-        self.paper, self.scale, self.folder = paper, scale, folder
+    paper: ClassVar[str]
+
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        self.scale, self.folder = scale, folder
         self._fresh: dict[str, list[dict[str, Any]]] = {}
         self._digest = cache(code_digest)  # of the code as it is when it is first asked for
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,18 +19,9 @@ FALSE_FISSURE = "estimated rise of a fissure that does not enhance over the true
 
 
 class RecordedScores(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("contrast_t1", scale, folder)
+    paper = "contrast_t1"
 
     def scores(self, variant: str, name: str, stage: str = "evaluation") -> Values:
         """Numbers of patients, (seeds, patients), NaN where undefined."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,18 +25,9 @@ SYMBOLS = {"conductivity": "sigma", "relative_permittivity": "eps"}
 
 
 class RecordedSweeps(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("dl_ept", scale, folder)
+    paper = "dl_ept"
 
     def claims(self) -> dict[str, Evidence]:
         """Evidence for each claim that is decided from recorded runs, by the claim's short name."""
