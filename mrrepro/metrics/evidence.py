@@ -274,8 +274,12 @@ def claim_rows(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: S
     return rows or [{"statistic, over seeds of recorded runs": "nothing is recorded at this scale"}]
 
 
-def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
-    """Return the mean over seeds with Student's t interval.
+def over_seeds(
+    name: str,
+    values: Sequence[float] | np.ndarray[Any, Any],
+    interval: Callable[[np.ndarray[Any, Any]], Interval] = mean_interval,
+) -> Statistic:
+    """Return the mean over seeds with an interval, by default Student's t.
 
     Raises
     ------
@@ -285,7 +289,7 @@ def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Sta
     sample = np.asarray(values, dtype=float)
     if sample.size == 1:
         raise OneSeed(Point(name, float(sample[0])))
-    return statistic_of(name, mean_interval(sample))
+    return statistic_of(name, interval(sample))
 
 
 def over_cases(name: str, by_seed: Sequence[Sequence[float]]) -> Statistic:
