@@ -212,6 +212,7 @@ def test_bench_shows_peer_ratio_and_floor(paper, mrrepro_command):
         (["ledger", "--scale", "huge"], "Unknown scale 'huge'"),
         (["ledger", "--paper", "fake", "fresh"], "--paper before fresh has no effect"),
         (["ledger", "recorded", "fake", "--from", "nowhere"], "--from must be a folder of recorded files"),
+        (["ledger", "effects", "fake"], "Chapter fake has no effects of deviations"),
         (["run", "fake", "--stages", "--output", "x"], "--output is for executed notebooks"),
         (["run", "fake", "--stages", "--minutes", "inf"], "minutes must be above 0 and finite"),
         (["bench", "--to", "x"], "--to goes with --keep"),
