@@ -33,10 +33,6 @@ class Interval:
     high: float
     level: float
 
-    def __contains__(self, value: float) -> bool:
-        """Whether the value lies within the interval, limits included."""
-        return self.low <= value <= self.high
-
 
 @dataclass(frozen=True)
 class Line:
