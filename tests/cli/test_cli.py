@@ -14,7 +14,6 @@ import pytest
 
 import mrrepro.papers
 from mrrepro.cli.checks import _bench_line
-from mrrepro.cli.main import entry
 
 CHECKOUT = Path(__file__).parents[2]
 MODULES = {
@@ -129,18 +128,6 @@ def paper(tmp_path, monkeypatch):
     yield folder
     for name in [name for name in sys.modules if name.startswith("mrrepro.papers.fake")]:
         del sys.modules[name]
-
-
-@pytest.fixture
-def mrrepro_command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mrrepro", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            entry()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_help_starts_quickly_and_without_torch():

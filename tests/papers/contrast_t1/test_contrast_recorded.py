@@ -63,18 +63,14 @@ def test_pages_name_every_claim_once():
             assert names.count(name.removeprefix("contrast_t1.claim.")) == 1, name
 
 
-def test_a_variant_that_a_scale_cannot_have_is_named_and_the_others_are_recorded(tmp_path, capsys, monkeypatch):
-    from mrrepro.cli.main import entry
+def test_a_variant_that_a_scale_cannot_have_is_named_and_others_are_recorded(tmp_path, mrrepro_command, monkeypatch):
     from mrrepro.runs import recorded
 
     kept = []
     monkeypatch.setattr(recorded, "record", lambda chapter, variant, seed, **_: kept.append(variant.name) or tmp_path)
-    chosen = ["-v", "patch64", "-v", "headline", "--seeds", "0", "--scale", "paper", "--to", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", ["mrrepro", "record", "contrast_t1", *chosen])
-    with pytest.raises(SystemExit) as ended:
-        entry()
-    assert ended.value.code == 1
+    chosen = ["-v", "patch64", "-v", "headline", "--seeds", "0", "--scale", "paper", "--to", tmp_path]
+    code, _, complaint = mrrepro_command("record", "contrast_t1", *chosen)
+    assert code == 1
     assert kept == ["headline"]
-    said = capsys.readouterr()
-    assert "patch64: training.patch must divide by" in said.err
-    assert "1 run(s) failed" in said.err
+    assert "patch64: training.patch must divide by" in complaint
+    assert "1 run(s) failed" in complaint
