@@ -12,7 +12,7 @@ from data_fetch.errors import FetchError, UnreadableFile
 def parsing(name: str, kind: str) -> Iterator[None]:
     """Turn whatever a parser raises into `UnreadableFile`, with the cause kept.
 
-    The parsers of nibabel, h5py and pydicom name damage by some twenty classes, which differ between versions;
+    The parsers of nibabel, SciPy, h5py and pydicom name damage by some twenty classes, which differ between versions;
     what a reader has to know is the same for all.
     """
     try:

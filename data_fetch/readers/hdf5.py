@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from data_fetch.content import disguised
+from data_fetch.content import disguised, refuse_disguised
 from data_fetch.errors import MissingPackage, UnreadableFile
 from data_fetch.readers.damage import parsing
 
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
 LARGEST_ARRAY = 4 << 30
 
 
-def read_arrays(content: bytes, names: Sequence[str], title: str) -> dict[str, np.ndarray]:
+def read_arrays(source: Path | bytes, names: Sequence[str], label: str = "") -> dict[str, np.ndarray]:
     """Read the named numeric datasets of an HDF5 file.
 
     A dataset behind an external link, with external storage, or virtual would read other files of this machine:
-    these are refused, and so are variable-length, compound and object types.
+    these are refused, and so are variable-length and object types.
 
     Parameters
     ----------
-    content
-        That of the file.
+    source
+        A file, or its content.
     names
         Paths of datasets, such as ``group/data``.
-    title
-        Name of the file, for messages.
+    label
+        Name for messages, where ``source`` is bytes.
 
     Returns
     -------
@@ -42,13 +43,17 @@ def read_arrays(content: bytes, names: Sequence[str], title: str) -> dict[str, n
         import h5py
     except ImportError:
         raise MissingPackage("HDF5 files are read with h5py: pip install h5py.") from None
-    if failure := disguised(title, content[:512]):
+    title = source.name if isinstance(source, Path) else label or "HDF5 content"
+    if isinstance(source, Path):
+        refuse_disguised(source)
+    elif failure := disguised(title, source[:512]):
         raise failure
-    with parsing(title, "HDF5"), h5py.File(io.BytesIO(content), "r") as opened:
-        return {name: _read_dataset(opened, name, title) for name in names}
+    content = io.BytesIO(source) if isinstance(source, bytes) else source
+    with parsing(title, "HDF5"), h5py.File(content, "r") as opened:
+        return {name: read_dataset(opened, name, title) for name in names}
 
 
-def _read_dataset(opened: h5py.File, name: str, title: str) -> np.ndarray:
+def read_dataset(opened: h5py.File, name: str, title: str) -> np.ndarray:
     """Read one dataset of an open file under the rules of `read_arrays`."""
     import h5py
 
@@ -68,7 +73,7 @@ def _read_dataset(opened: h5py.File, name: str, title: str) -> np.ndarray:
     if dataset.is_virtual or dataset.external:
         raise UnreadableFile(f"{title}: {name} keeps its values in other files, which are not read.")
     kind = dataset.dtype
-    if kind.hasobject or kind.kind not in "iufcb":
+    if kind.hasobject or (kind.kind not in "iufcb" and set(kind.names or ()) != {"real", "imag"}):
         raise UnreadableFile(f"{title}: {name} holds no numbers but {kind}.")
     if dataset.size is None or dataset.size * kind.itemsize > LARGEST_ARRAY:
         raise UnreadableFile(f"{title}: {name} is empty or claims a shape of {dataset.shape}: refused.")

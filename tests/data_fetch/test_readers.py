@@ -8,14 +8,16 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_files import dicom_bytes, nifti_bytes, write_nifti, write_series
+from scipy.io import savemat
+from tiny_files import dicom_bytes, nifti_bytes, write_mat_7_3, write_nifti, write_series
 
 from data_fetch import errors
 from data_fetch.readers.dicom import read_series
 from data_fetch.readers.hdf5 import read_arrays
+from data_fetch.readers.mat import read_mat
 from data_fetch.readers.nifti import read_labels, read_volume
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed: HDF5 cannot be read")
+h5py = pytest.importorskip("h5py", reason="h5py is not installed: HDF5 and MATLAB 7.3 cannot be read")
 pytest.importorskip("nibabel", reason="nibabel is not installed: NIfTI cannot be read")
 needs_pydicom = pytest.mark.skipif(
     importlib.util.find_spec("pydicom") is None, reason="pydicom is not installed: DICOM cannot be read"
@@ -113,13 +115,12 @@ def test_hdf5_arrays(tmp_path) -> None:
         opened["group/phase"] = stored
         opened["mask"] = stored > 0
     content = (tmp_path / "a.h5").read_bytes()
-    found = read_arrays(content, ["group/phase", "mask"], "a.h5")
-    assert np.array_equal(found["group/phase"], stored)
-    assert found["mask"].dtype == bool
-    with pytest.raises(errors.UnreadableFile, match=r"a\.h5: there is no dataset absent"):
-        read_arrays(content, ["absent"], "a.h5")
-    with pytest.raises(errors.PointerInstead, match="LFS"):
-        read_arrays(b"version https://git-lfs.github.com/spec/v1", ["mask"], "a.h5")
+    for source in (tmp_path / "a.h5", content):
+        found = read_arrays(source, ["group/phase", "mask"])
+        assert np.array_equal(found["group/phase"], stored)
+        assert found["mask"].dtype == bool
+    with pytest.raises(errors.UnreadableFile, match="there is no dataset absent"):
+        read_arrays(content, ["absent"])
 
 
 def test_hdf5_that_reads_other_files_is_refused(tmp_path) -> None:
@@ -137,10 +138,57 @@ def test_hdf5_that_reads_other_files_is_refused(tmp_path) -> None:
         opened["words"] = ["text"]
         opened.create_group("group")
         opened["empty"] = h5py.Empty("f8")
-        opened["pairs"] = np.zeros(3, [("real", "f8"), ("imag", "f8")])
-    for name in ("link", "soft", "outside", "virtual", "words", "group", "empty", "pairs"):
+    for name in ("link", "soft", "outside", "virtual", "words", "group", "empty"):
         with pytest.raises(errors.UnreadableFile):
-            read_arrays((tmp_path / "a.h5").read_bytes(), [name], "a.h5")
+            read_arrays(tmp_path / "a.h5", [name])
+
+
+def test_mat_5_arrays(tmp_path) -> None:
+    stored = np.random.default_rng(2).standard_normal((2, 3, 4))
+    for compressed in (True, False):
+        path = tmp_path / f"{compressed}.mat"
+        held = {"image": stored, "mask": stored > 0, "field": stored + 1j, "count": np.int16([[3]])}
+        savemat(path, held, do_compression=compressed)
+        found = read_mat(path, list(held))
+        assert all(np.array_equal(found[name], held[name]) for name in held)
+
+
+def test_mat_5_what_is_no_array(tmp_path) -> None:
+    savemat(tmp_path / "a.mat", {"cell": np.array([[1, "b"]], dtype=object), "record": {"x": 1}, "text": "words"})
+    for name in ("cell", "record", "text", "absent"):
+        with pytest.raises(errors.UnreadableFile, match=name):
+            read_mat(tmp_path / "a.mat", [name])
+
+
+def test_mat_7_3_arrays(tmp_path) -> None:
+    """MATLAB stores its first axis fastest, so an array of (2, 3, 4) lies in HDF5 as (4, 3, 2)."""
+    stored = np.random.default_rng(3).standard_normal((2, 3, 4))
+
+    def write(opened) -> None:
+        opened["image"] = stored.T
+        opened["mask"] = (stored.T > 0).astype(np.uint8)
+        opened["mask"].attrs["MATLAB_class"] = np.bytes_("logical")
+        pairs = np.zeros((4, 3, 2), dtype=[("real", "f8"), ("imag", "f8")])
+        pairs["real"], pairs["imag"] = stored.T, 2.0
+        opened["field"] = pairs
+        opened["words"] = np.frombuffer(b"w\0o\0", np.uint16)
+        opened["words"].attrs["MATLAB_class"] = np.bytes_("char")
+
+    path = write_mat_7_3(tmp_path / "a.mat", write)
+    found = read_mat(path, ["image", "mask", "field"])
+    assert np.array_equal(found["image"], stored)
+    assert found["mask"].dtype == bool
+    assert np.array_equal(found["mask"], stored > 0)
+    assert np.array_equal(found["field"], stored + 2j)
+    for name in ("words", "absent"):
+        with pytest.raises(errors.UnreadableFile, match=name):
+            read_mat(path, [name])
+
+
+def test_mat_of_another_kind(tmp_path) -> None:
+    (tmp_path / "a.mat").write_bytes(b"%!PS-Adobe" + bytes(200))
+    with pytest.raises(errors.UnreadableFile, match="no MATLAB file"):
+        read_mat(tmp_path / "a.mat", ["image"])
 
 
 @needs_pydicom
@@ -206,7 +254,7 @@ def test_a_missing_package_is_told(missing, array, tmp_path, monkeypatch) -> Non
     (tmp_path / "a.dcm").write_bytes(dicom_bytes(np.zeros((2, 2)), (0, 0, 0)))
     reads = {
         "nibabel": lambda: read_volume(write_nifti(tmp_path / "a.nii", array), "T1"),
-        "h5py": lambda: read_arrays(b"\x89HDF\r\n", ["a"], "a.h5"),
+        "h5py": lambda: read_arrays(b"\x89HDF\r\n", ["a"]),
         "pydicom": lambda: read_series([tmp_path / "a.dcm"], "T1"),
     }
     with pytest.raises(errors.MissingPackage, match=f"pip install {missing}"):
@@ -223,13 +271,16 @@ def _damaged(raw: bytes, random: np.random.Generator) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", ["nii", "nii.gz", "dcm"])
+@pytest.mark.parametrize("kind", ["nii", "nii.gz", "mat 5", "dcm"])
 def test_damage_of_any_kind_is_told_in_words_or_harmless(kind, array, tmp_path) -> None:
     """80 files with bytes cut off or changed at random: a `FetchError`, or an array, never another exception."""
     if kind == "dcm" and importlib.util.find_spec("pydicom") is None:
         pytest.skip("pydicom is not installed: DICOM cannot be read")
-    path = tmp_path / f"a.{kind}"
-    if kind == "dcm":
+    path = tmp_path / f"a.{kind.replace(' 5', '')}"
+    if kind == "mat 5":
+        savemat(path, {"image": array}, do_compression=True)
+        raw, read = path.read_bytes(), lambda: read_mat(path, ["image"])
+    elif kind == "dcm":
         raw, read = dicom_bytes(array[0], (0, 0, 0)), lambda: read_series([path], "T1")
     else:
         packed = nifti_bytes(array, LAS_MM)

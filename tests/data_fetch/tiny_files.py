@@ -106,6 +106,18 @@ def write_series(folder: Path, volume: np.ndarray, step: float = 3.0, **options)
     return paths
 
 
+def write_mat_7_3(path: Path, write) -> Path:
+    """Write an HDF5 file behind the 512 bytes of user block with which MATLAB marks version 7.3."""
+    import h5py
+
+    with h5py.File(path, "w", userblock_size=512) as opened:
+        write(opened)
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Mon Jan  1 00:00:00 2024 HDF5 schema 1.00 ."
+    with path.open("r+b") as stream:
+        stream.write(head.ljust(116) + bytes(8) + b"\x00\x02IM")
+    return path
+
+
 def tar_bytes(members: dict[str, bytes]) -> bytes:
     """Return an uncompressed tar archive."""
     sink = io.BytesIO()
