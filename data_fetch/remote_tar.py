@@ -37,14 +37,10 @@ class RemoteTar:
 
 
 class RangeReader(io.RawIOBase):
-    """A seekable view of a remote file; each block is tried again when the line breaks.
-
-    ``received`` counts the bytes that travelled.
-    """
+    """A seekable view of a remote file; each block is tried again when the line breaks."""
 
     def __init__(self, remote: RemoteTar, patience: Patience) -> None:
         self.remote, self.patience = remote, patience
-        self.received = 0
         self._position = 0
         self._start, self._buffer = 0, b""
         self._stream: HTTPResponse | None = None
@@ -130,7 +126,6 @@ class RangeReader(io.RawIOBase):
                 raise from_client(self.remote.url, error) from None
             if not block:
                 raise TransferCut(f"{shown(self.remote.url)}: the connection ended {missing} bytes too early.")
-            self.received += len(block)
             missing -= len(block)
             blocks.append(block)
         return b"".join(blocks)

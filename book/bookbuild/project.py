@@ -59,8 +59,3 @@ def notebook_sources(root: Path = ROOT) -> list[Path]:
     return [
         path for folder in NOTEBOOK_FOLDERS for path in sorted((root / "notebooks" / folder).glob("[0-9][0-9]_*.py"))
     ]
-
-
-def docname(source: Path, root: Path = ROOT) -> str:
-    """Return the name of a notebook's page, ``notebooks/deepspio/01_view_line``."""
-    return source.relative_to(root).with_suffix("").as_posix()

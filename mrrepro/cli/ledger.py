@@ -149,6 +149,20 @@ def _write_bands(receipts: list[Path], command: str | None) -> None:
 
 @app.command()
 @one_line_errors
+def effects(chapter: Annotated[str, typer.Argument(help="a chapter")]) -> None:
+    """Write what the runs recorded at demo say of each deviation into the chapter's register, in words."""
+    from mrrepro.cli.papers import paper_module
+    from mrrepro.runs.deviations import write_effects
+
+    words, evidence = (paper_module(chapter, name) for name in ("effects", "evidence"))
+    if words is None or evidence is None:
+        raise ValueError(f"Chapter {chapter} has no effects of deviations that recorded runs could give.")
+    found = words.effects(evidence.RecordedSweeps("demo"))
+    typer.echo(f"{write_effects(chapter, found)}: {len(found)} effects")
+
+
+@app.command()
+@one_line_errors
 def fresh(paper: Paper = None) -> None:
     """Fail where a record of scale smoke or demo is stale; name the stale ones of larger scales with their date."""
     from mrrepro.runs.ledger import stale_records

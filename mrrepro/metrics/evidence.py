@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -92,19 +92,20 @@ class OneSeed(Undecided):
 
 
 class RecordedRuns:
-    """The recorded runs of a paper at one scale that are not stale.
+    """The recorded runs of a paper at one scale that are not stale; a chapter's own class names the paper.
 
     Parameters
     ----------
-    paper : str
     scale : str
         Of the recording.
     folder : Path, optional
         Where the recorded files lie; by default in the package.
     """
 
-    def __init__(self, paper: str, scale: str = "demo", folder: Path | None = None) -> None:
-        self.paper, self.scale, self.folder = paper, scale, folder
+    paper: ClassVar[str]
+
+    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
+        self.scale, self.folder = scale, folder
         self._fresh: dict[str, list[dict[str, Any]]] = {}
         self._digest = cache(code_digest)  # of the code as it is when it is first asked for
 
@@ -273,8 +274,12 @@ def claim_rows(run: NotebookRun[Any], evidence: Mapping[str, Evidence], names: S
     return rows or [{"statistic, over seeds of recorded runs": "nothing is recorded at this scale"}]
 
 
-def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Statistic:
-    """Return the mean over seeds with Student's t interval.
+def over_seeds(
+    name: str,
+    values: Sequence[float] | np.ndarray[Any, Any],
+    interval: Callable[[np.ndarray[Any, Any]], Interval] = mean_interval,
+) -> Statistic:
+    """Return the mean over seeds with an interval, by default Student's t.
 
     Raises
     ------
@@ -284,7 +289,7 @@ def over_seeds(name: str, values: Sequence[float] | np.ndarray[Any, Any]) -> Sta
     sample = np.asarray(values, dtype=float)
     if sample.size == 1:
         raise OneSeed(Point(name, float(sample[0])))
-    return statistic_of(name, mean_interval(sample))
+    return statistic_of(name, interval(sample))
 
 
 def over_cases(name: str, by_seed: Sequence[Sequence[float]]) -> Statistic:

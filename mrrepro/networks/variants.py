@@ -80,7 +80,11 @@ class NetworkSettings:
 
 
 def build_network(settings: NetworkSettings) -> nn.Module:
-    """Make the network, a `mrrepro.networks.map_predictor.MapPredictor`, with freshly drawn weights."""
+    """Make the network with freshly drawn weights.
+
+    Its output channels are wavelet coefficients for some kinds and the map itself for others. Its method ``target``
+    turns a true map into the channels that the output is compared with, ``predict_map`` images into the estimated map.
+    """
     scaling = (
         FixedScaling(settings.input_scale, settings.output_scale)
         if settings.input_scaling == "fixed"

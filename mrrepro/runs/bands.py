@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mrrepro.runs.files import lock_beside, read_json, write_json
+from mrrepro.runs.files import lock_beside, write_json
+from mrrepro.runs.records import Record, read_document
 from mrrepro.runs.reported import LedgerError
 
 if TYPE_CHECKING:
     from mrrepro.runs.receipts import Receipt
-    from mrrepro.runs.records import Record
 
 BANDS_SCHEMA = "mrrepro-bands/1"
 LEVEL = 0.99
@@ -141,17 +141,8 @@ def write_bands(folder: Path, scale: str, bands: Iterable[Band]) -> None:
 def read_bands(folder: Path, scale: str) -> dict[str, Band]:
     """Read the bands of a scale by id; none where there is no file."""
     path = folder / "bands" / f"{scale}.json"
-    if not path.is_file():
-        return {}
-    try:
-        document = read_json(path)
-    except ValueError as error:
-        raise LedgerError(str(error)) from None
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != BANDS_SCHEMA:
-        raise LedgerError(f"{path} has schema {schema!r}, but this version reads {BANDS_SCHEMA!r}.")
     bands = {}
-    for plain in document.get("bands", []):
+    for plain in read_document(path, BANDS_SCHEMA).get("bands", []):
         try:
             band = Band(**{**plain, "seeds": tuple(plain["seeds"])})
         except (TypeError, KeyError) as error:

@@ -67,17 +67,6 @@ def code_digest(function: Callable[..., Any] | str) -> str:
     return digest.hexdigest()
 
 
-def modules_of(function: Callable[..., Any] | str) -> tuple[str, ...]:
-    """Return the modules whose whole code counts for a function, besides the reached part of its own."""
-    module, _, name = (function if isinstance(function, str) else function_name(function)).partition(":")
-    path = _file_of(module)
-    if path is None:
-        return ()
-    stat = path.stat()
-    _, imports = _reachable(module, name, str(path), stat.st_mtime_ns, stat.st_size)
-    return tuple(sorted(_closure(imports, {_LIBRARY, module.partition(".")[0]}, start=module)))
-
-
 def directly_imports(function: Callable[..., Any], name: str) -> bool:
     """Tell whether a function, or what it reaches in its own module, uses an import of this dotted name."""
     module, _, own = function_name(function).partition(":")

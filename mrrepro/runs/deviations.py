@@ -37,7 +37,8 @@ def register_with_effects(text: str, found: Mapping[str, str]) -> str:
     return stream.getvalue()
 
 
-def write_effects(paper: str, found: Mapping[str, str]) -> None:
-    """Write the effects into a paper's register."""
+def write_effects(paper: str, found: Mapping[str, str]) -> Path:
+    """Write the effects into a paper's register, and return where that lies."""
     path = register_path(paper)
     write_text(path, register_with_effects(path.read_text("utf8"), found))
+    return path

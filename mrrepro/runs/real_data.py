@@ -15,10 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock
-
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.files import digest_of, sha256_of
+from mrrepro.runs.files import digest_of, lock_beside, sha256_of
 from mrrepro.runs.settings import SCALES, require_known
 
 SIMULATED = "simulated"
@@ -256,8 +254,7 @@ def _prepare(chosen: DataSet, files: Sequence[SourceFile], folder: Path, scale: 
 
     One whose links lead nowhere any more, because cache or mirror have moved, is made anew.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    with lock_beside(folder):
         if folder.is_dir():
             if all(path.exists() for path in folder.rglob("*")):
                 return

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from mrrepro.runs.files import digest_of, read_json, write_json
+from mrrepro.runs.files import digest_of, lock_beside, read_json, write_json
 from mrrepro.runs.reported import LedgerError
 from mrrepro.runs.settings import SCALES
 
@@ -185,18 +183,24 @@ class Record:
         return record
 
 
-def read_records(path: Path) -> tuple[Record, ...]:
-    """Read a file of records; a file that is not there holds none."""
+def read_document(path: Path, schema: str) -> dict[str, Any]:
+    """Read a JSON file of a ledger; empty where it is not there, `LedgerError` where it has another schema."""
     if not path.is_file():
-        return ()
+        return {}
     try:
         document = read_json(path)
     except ValueError as error:
         raise LedgerError(str(error)) from None
     found = document.get("schema") if isinstance(document, dict) else None
-    if found != RECORDS_SCHEMA:
-        raise LedgerError(f"{path} has schema {found!r}, but this version reads {RECORDS_SCHEMA!r}.")
-    records = tuple(Record.from_plain(plain, str(path)) for plain in document.get("records", []))
+    if found != schema:
+        raise LedgerError(f"{path} has schema {found!r}, but this version reads {schema!r}.")
+    return dict(document)
+
+
+def read_records(path: Path) -> tuple[Record, ...]:
+    """Read a file of records; a file that is not there holds none."""
+    held = read_document(path, RECORDS_SCHEMA).get("records", [])
+    records = tuple(Record.from_plain(plain, str(path)) for plain in held)
     places = [place_of(record) for record in records]
     twice = sorted({name for name, real in places if places.count((name, real)) > 1})
     if twice:
@@ -217,8 +221,7 @@ def merge_records(path: Path, records: Iterable[Record]) -> tuple[Record, ...]:
     A lock beside the file lets one writer work at a time, and the file is replaced in one step, so that no reader sees
     half of it and nothing that another run wrote is lost.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with lock_beside(path):
         merged = {place_of(record): record for record in read_records(path)}
         merged.update({place_of(record): record for record in records})
         ordered = tuple(merged[place] for place in sorted(merged))

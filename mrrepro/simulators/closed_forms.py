@@ -41,15 +41,6 @@ def sphere_field(
     return np.where(outside, (radius / safe) ** 3 * (3 * (z / safe) ** 2 - 1) / 3, 0.0)
 
 
-def infinite_cylinder_interior(axis: str) -> float:
-    """Uniform field at the nuclei inside an infinite cylinder, in the unit of mu_0 M along z.
-
-    1/3 - N: +1/3 with the axis along the field, -1/6 across it.
-    """
-    require_choice("axis", axis, ("x", "y", "z"))
-    return 1.0 / 3.0 if axis == "z" else -1.0 / 6.0
-
-
 def finite_cylinder_field(
     points: Float[np.ndarray, "points 3"], radius: float, length: float, axis: str
 ) -> Float[np.ndarray, " points"]:

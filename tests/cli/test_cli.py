@@ -14,7 +14,6 @@ import pytest
 
 import mrrepro.papers
 from mrrepro.cli.checks import _bench_line
-from mrrepro.cli.main import entry
 
 CHECKOUT = Path(__file__).parents[2]
 MODULES = {
@@ -131,18 +130,6 @@ def paper(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-@pytest.fixture
-def mrrepro_command(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["mrrepro", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            entry()
-        captured = capsys.readouterr()
-        return ended.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 def test_help_starts_quickly_and_without_torch():
     command = "import sys; sys.argv = ['mrrepro', '--help']\nfrom mrrepro.cli.main import entry\n"
     command += (
@@ -212,6 +199,7 @@ def test_bench_shows_peer_ratio_and_floor(paper, mrrepro_command):
         (["ledger", "--scale", "huge"], "Unknown scale 'huge'"),
         (["ledger", "--paper", "fake", "fresh"], "--paper before fresh has no effect"),
         (["ledger", "recorded", "fake", "--from", "nowhere"], "--from must be a folder of recorded files"),
+        (["ledger", "effects", "fake"], "Chapter fake has no effects of deviations"),
         (["run", "fake", "--stages", "--output", "x"], "--output is for executed notebooks"),
         (["run", "fake", "--stages", "--minutes", "inf"], "minutes must be above 0 and finite"),
         (["bench", "--to", "x"], "--to goes with --keep"),

@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 
 from mrrepro.cli.ledger_recorded import records_of
-from mrrepro.cli.main import entry
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages, paper_variants
 from mrrepro.cli.plan import GPUS, commands, plan_of
@@ -30,23 +29,6 @@ ANY_ARTIFACT = SimpleNamespace(key="0" * 64, seconds=0.0, path=Path("nowhere"))
 
 SEEDLESS = {"dl_ept.claim.hept_errors_at_boundaries"}
 """Claims that no seed changes."""
-
-
-@pytest.fixture
-def mrrepro_command(monkeypatch, capsys):
-    """Run the command line in this process: (exit code, standard output, standard error)."""
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["mrrepro", *arguments])
-        code = 0
-        try:
-            entry()
-        except SystemExit as left:
-            code = left.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 @pytest.fixture(autouse=True)

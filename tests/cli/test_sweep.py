@@ -18,7 +18,6 @@ import pytest
 from filelock import FileLock
 
 import mrrepro.papers
-from mrrepro.cli.main import entry
 from mrrepro.runs import workers
 from mrrepro.runs.files import read_json
 from mrrepro.runs.sweeps import plan, split_values
@@ -133,17 +132,13 @@ def paper(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def sweep(monkeypatch, capsys, tmp_path):
+def sweep(mrrepro_command, tmp_path):
     """Call ``mrrepro sweep tiny/01`` in this process; give exit code, rows of the JSON, and the standard error."""
 
     def call(*arguments, target="tiny/01"):
-        command = ["mrrepro", "sweep", target, "--scale", "smoke", "--output", str(tmp_path / "out"), "--json"]
-        monkeypatch.setattr(sys, "argv", [*command, *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            entry()
-        captured = capsys.readouterr()
-        rows = json.loads(captured.out)["rows"] if captured.out else []
-        return ended.value.code or 0, rows, captured.err
+        options = ["--scale", "smoke", "--output", tmp_path / "out", "--json"]
+        code, out, err = mrrepro_command("sweep", target, *options, *arguments)
+        return code, json.loads(out)["rows"] if out else [], err
 
     return call
 

@@ -53,10 +53,6 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
         self.seen.sent += len(content)
 
-    def first_byte(self) -> int:
-        told = re.match(r"bytes=(\d+)-", self.headers["Range"] or "")
-        return int(told[1]) if told else 0
-
     def log_message(self, format: str, *args: object) -> None: ...
 
 

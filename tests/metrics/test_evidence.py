@@ -21,8 +21,10 @@ from mrrepro.metrics.evidence import (
 class MadeUp(RecordedRuns):
     """Recordings that were never made: the scores of the test cases, by variant and seed."""
 
+    paper = "condnet"
+
     def __init__(self, **variants):
-        super().__init__("condnet")
+        super().__init__()
         self._fresh = {
             name: [{"seed": seed, "numbers": {"condnet/maps": {"scores": scores}}} for seed, scores in enumerate(runs)]
             for name, runs in variants.items()

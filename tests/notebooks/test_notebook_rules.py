@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bookbuild.pairs import differences
-from bookbuild.project import ROOT, docname, notebook_sources
+from bookbuild.project import ROOT, notebook_sources
 from bookbuild.rules import breaches, read, typed_numbers
 
 SOURCES = notebook_sources()
@@ -48,7 +48,7 @@ def test_every_notebook_stands_in_the_contents() -> None:
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text("utf8"))
     listed = {chapter["file"] for part in contents["parts"] for chapter in part["chapters"]}
     notebooks = {name for name in listed if name.startswith("notebooks/")}
-    assert notebooks == {docname(source) for source in SOURCES}
+    assert notebooks == {source.relative_to(ROOT).with_suffix("").as_posix() for source in SOURCES}
 
 
 def test_no_notebook_lies_beside_the_chapters() -> None:

@@ -1,6 +1,6 @@
 """What the choices of the register of deviations do, in words made from the recorded sweeps.
 
-``python -m mrrepro.papers.condnet.effects`` writes them into the register's column; a test holds the two together.
+``mrrepro ledger effects condnet`` writes them into the register's column; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from mrrepro.papers.condnet.evidence import (
     relative_l2,
     where_no_image,
 )
-from mrrepro.runs.deviations import write_effects
 
 
 def effects(runs: RecordedSweeps) -> dict[str, str]:
@@ -120,12 +119,3 @@ def _ge_air(runs: RecordedSweeps) -> str:
 def _ge_maximum(runs: RecordedSweeps) -> str:
     knob, brain = (f"{_ge(runs, region)} and {_l2(runs, region)}" for region in ("motor_area", "brain"))
     return f"GE and relative L2 in the hand knob {knob}, in the brain {brain} {runs.made('headline')}"
-
-
-def main() -> None:
-    """Write the effects into the register."""
-    write_effects("condnet", effects(RecordedSweeps("demo")))
-
-
-if __name__ == "__main__":
-    main()

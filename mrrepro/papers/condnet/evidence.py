@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,18 +26,9 @@ Values = list[float]
 
 
 class RecordedSweeps(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("condnet", scale, folder)
+    paper = "condnet"
 
     def heads(self, stage: str, name: str, variant: str = "headline") -> list[list[Entry]]:
         """Entries of the test heads, (seeds, heads)."""

@@ -7,7 +7,7 @@ the scanner, with thick slices and a tumour; and the people of ds004917 are heal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +63,10 @@ class MappedHead:
         return self.grid.voxel_size * 1e3
 
 
-def cases_at_hand(cases: Sequence[RealCase] = CASES) -> tuple[list[MappedHead], list[str]]:
+def cases_at_hand() -> tuple[list[MappedHead], list[str]]:
     """Map the cases whose images are here; say of each other what is missing and how to get it."""
     mapped, missing = [], []
-    for case in cases:
+    for case in CASES:
         held = look_for(case.data_set, (case.subject,))
         if held.complete:
             mapped.append(map_head(case, {file.role: file.path for file in held.files}))

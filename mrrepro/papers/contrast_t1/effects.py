@@ -1,6 +1,6 @@
 """What the choices of the register of deviations do, in words made from the recorded sweeps.
 
-``python -m mrrepro.papers.contrast_t1.effects`` writes them into the register's column; a test holds the two together.
+``mrrepro ledger effects contrast_t1`` writes them into the register's column; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import numpy as np
 
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
 from mrrepro.papers.contrast_t1.recorded_scores import Values
-from mrrepro.runs.deviations import write_effects
 
 
 def effects(runs: RecordedSweeps) -> dict[str, str]:
@@ -153,12 +152,3 @@ def _registration(runs: RecordedSweeps) -> str:
         f"Mean absolute error in the brain, L1B, {_brain_error(runs, 'l1b')} with it, "
         f"{_brain_error(runs, 'registered')} in a cohort without any {runs.made('l1b', 'registered')}"
     )
-
-
-def main() -> None:
-    """Write the effects into the register."""
-    write_effects("contrast_t1", effects(RecordedSweeps("demo")))
-
-
-if __name__ == "__main__":
-    main()

@@ -20,7 +20,6 @@ def brain_grid(
     columns: Sequence[str],
     row_labels: Sequence[str] = (),
     outlines: Sequence[Array | None] = (),
-    side: float = 1.5,
 ) -> Figure:
     """Axial slices in rows, intensities from -1 to 1, front up; a tumor's outline in each row where one is given.
 
@@ -32,9 +31,8 @@ def brain_grid(
         Headings, and what stands left of the rows.
     outlines : sequence of arrays or None
         Mask of each row.
-    side : float
-        Of a slice [inch].
     """
+    side = 1.5  # of a slice [inch]
     height, width = rows[0][0].shape[1], rows[0][0].shape[0]
     size = (side * len(columns) + 0.6, side * height / width * len(rows) + 0.3)
     figure, axes = plt.subplots(len(rows), len(columns), figsize=size, squeeze=False, layout="constrained")
@@ -71,9 +69,9 @@ def synthetic_patients(slices: Array, enhances: Sequence[bool]) -> Figure:
     return brain_grid(rows, columns, labels, [each[5] for each in slices])
 
 
-def in_brain(image: Array, t1: Array, outside: float = -1.0) -> Array:
-    """A slice with a value put where T1 has the background."""
-    return np.where(np.asarray(t1, dtype=float) <= -1.0, outside, np.asarray(image, dtype=float))
+def in_brain(image: Array, t1: Array) -> Array:
+    """A slice with -1 put where T1 has the background."""
+    return np.where(np.asarray(t1, dtype=float) <= -1.0, -1.0, np.asarray(image, dtype=float))
 
 
 def by_seed(panel: Axes, values: Mapping[str, Array], label: str, marks: Mapping[str, float] | None = None) -> None:

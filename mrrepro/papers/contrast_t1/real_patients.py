@@ -6,7 +6,7 @@ automatic segmentation; one of open_ms has multiple sclerosis. Both have a post-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,10 +84,10 @@ class SyntheticPatient:
         return int((self.labels > 0).sum(axis=(0, 1)).argmax())
 
 
-def patients_at_hand(patients: Sequence[RealPatient] = PATIENTS) -> tuple[list[SyntheticPatient], list[str]]:
+def patients_at_hand() -> tuple[list[SyntheticPatient], list[str]]:
     """Synthesise the patients whose images are here; say of each other what is missing and how to get it."""
     made, missing = [], []
-    for patient in patients:
+    for patient in PATIENTS:
         held = look_for(patient.data_set, (patient.subject,))
         if held.complete:
             made.append(synthesize_patient(patient, {file.role: file.path for file in held.files}))

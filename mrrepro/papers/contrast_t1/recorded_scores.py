@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from mrrepro.metrics.evidence import OneSeed, Point, RecordedRuns, over_cases, over_seeds
-from mrrepro.metrics.statistics import mean_interval
+from mrrepro.metrics.evidence import RecordedRuns, over_cases, over_seeds
+from mrrepro.metrics.statistics import Interval, mean_interval
 from mrrepro.runs.records import Statistic
 
 Values = np.ndarray[Any, Any]
@@ -20,18 +20,9 @@ FALSE_FISSURE = "estimated rise of a fissure that does not enhance over the true
 
 
 class RecordedScores(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("contrast_t1", scale, folder)
+    paper = "contrast_t1"
 
     def scores(self, variant: str, name: str, stage: str = "evaluation") -> Values:
         """Numbers of patients, (seeds, patients), NaN where undefined."""
@@ -136,13 +127,15 @@ def share_over_seeds(name: str, shares: Sequence[float] | Values) -> Statistic:
     OneSeed
         There is one share, which has no interval.
     """
-    sample = np.asarray(shares, dtype=float)
-    if sample.size == 1:
-        raise OneSeed(Point(name, float(sample[0])))
-    kept = np.clip(sample, LEAST_SHARE, 1.0 - LEAST_SHARE)
+    found = over_seeds(name, shares, _interval_of_logits)
+    return replace(found, name=f"{found.name}, mean of logits")
+
+
+def _interval_of_logits(shares: Values) -> Interval:
+    kept = np.clip(shares, LEAST_SHARE, 1.0 - LEAST_SHARE)
     found = mean_interval(np.log(kept / (1.0 - kept)))
     value, low, high = (float(1.0 / (1.0 + np.exp(-logit))) for logit in (found.estimate, found.low, found.high))
-    return Statistic(f"{name}, mean of logits", value, low, high, found.level)
+    return Interval(value, low, high, found.level)
 
 
 def largest_found(variants: Sequence[str], words: str) -> Build:

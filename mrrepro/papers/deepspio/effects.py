@@ -1,13 +1,12 @@
 """What the choices of the register of deviations do to the error, in words made from the recorded sweeps.
 
-``python -m mrrepro.papers.deepspio.effects`` writes them into the register's column; a test holds the two together.
+``mrrepro ledger effects deepspio`` writes them into the register's column; a test holds the two together.
 """
 
 from __future__ import annotations
 
 from mrrepro.papers.deepspio.apply import read_estimator
 from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval
-from mrrepro.runs.deviations import write_effects
 
 
 def effects(sweeps: RecordedSweeps) -> dict[str, str]:
@@ -48,12 +47,3 @@ def effects(sweeps: RecordedSweeps) -> dict[str, str]:
         "magnitude": f"NMAE {held_out['nmae']:.2f} on signed images, {held_out['nmae_magnitude']:.2f} on their "
         f"magnitudes ({held_out['n']} held-out samples, the shipped network).",
     }
-
-
-def main() -> None:
-    """Write the effects into the register."""
-    write_effects("deepspio", effects(RecordedSweeps("demo")))
-
-
-if __name__ == "__main__":
-    main()

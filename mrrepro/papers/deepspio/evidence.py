@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,18 +34,9 @@ PAPER_SAMPLES = DeepSpioSettings.at_scale("paper").training.samples
 
 
 class RecordedSweeps(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("deepspio", scale, folder)
+    paper = "deepspio"
 
     def scores(self, variant: str, samples: str = "test", kind: str = "nmae") -> np.ndarray[Any, Any]:
         """Numbers of held-out samples, (seeds, samples)."""

@@ -191,8 +191,8 @@ def to_own_maximum(maps: Image) -> Image:
     return values / np.maximum(values.max(axis=(-2, -1), keepdims=True), 1e-12)
 
 
-def curve(panel: Axes, x: Image, samples: Image, label: str, *, colour: str | None = None, marker: str = "o") -> None:
+def curve(panel: Axes, x: Image, samples: Image, label: str) -> None:
     """Mean over the last axis of ``samples`` (points, draws), with a band of one standard deviation."""
     mean, sd = samples.mean(axis=-1), samples.std(axis=-1, ddof=1)
-    (line,) = panel.plot(x, mean, marker=marker, markersize=3, label=label, color=colour)
+    (line,) = panel.plot(x, mean, marker="o", markersize=3, label=label)
     panel.fill_between(x, mean - sd, mean + sd, alpha=0.2, color=line.get_color(), linewidth=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +29,10 @@ AVERAGE = RealImage("hcp_mni152", "2mm", "T1", "MNI152 with its skull, an averag
 IMAGES = (PERSON, PATIENT, AVERAGE)
 
 
-def images_at_hand(
-    size: int, images: Sequence[RealImage] = IMAGES
-) -> tuple[dict[str, Float32[np.ndarray, "size size"]], list[str]]:
+def images_at_hand(size: int) -> tuple[dict[str, Float32[np.ndarray, "size size"]], list[str]]:
     """Return axial slices by what they show, fitted to the field of view; say of each other what is missing."""
     found, missing = {}, []
-    for image in images:
+    for image in IMAGES:
         held = look_for(image.data_set, (image.subject,))
         if held.complete:
             (path,) = (file.path for file in held.files if file.role == image.role)

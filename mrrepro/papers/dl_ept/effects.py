@@ -1,6 +1,6 @@
 """What the choices of the register of deviations do to the error, in words made from the recorded sweeps.
 
-``python -m mrrepro.papers.dl_ept.effects`` writes them into the register's column; a test holds the two together.
+``mrrepro ledger effects dl_ept`` writes them into the register's column; a test holds the two together.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import numpy as np
 
 from mrrepro.metrics.evidence import RecordedRuns
 from mrrepro.papers.dl_ept.cases import TEST_HEAD
-from mrrepro.papers.dl_ept.evidence import RecordedSweeps, anatomy_error, number, select_rows, table1_row
+from mrrepro.papers.dl_ept.evidence import anatomy_error, number, select_rows, table1_row
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
-from mrrepro.runs.deviations import write_effects
 
 
 def effects(runs: RecordedRuns) -> dict[str, str]:
@@ -90,12 +89,3 @@ def effects(runs: RecordedRuns) -> dict[str, str]:
 
 def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f}"
-
-
-def main() -> None:
-    """Write the effects into the register."""
-    write_effects("dl_ept", effects(RecordedSweeps("demo")))
-
-
-if __name__ == "__main__":
-    main()

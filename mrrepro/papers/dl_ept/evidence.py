@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,18 +25,9 @@ SYMBOLS = {"conductivity": "sigma", "relative_permittivity": "eps"}
 
 
 class RecordedSweeps(RecordedRuns):
-    """The recorded runs of the chapter at one scale.
+    """The recorded runs of the chapter at one scale."""
 
-    Parameters
-    ----------
-    scale : str
-        Of the recording.
-    folder : Path, optional
-        Where the recorded files lie; by default in the package.
-    """
-
-    def __init__(self, scale: str = "demo", folder: Path | None = None) -> None:
-        super().__init__("dl_ept", scale, folder)
+    paper = "dl_ept"
 
     def claims(self) -> dict[str, Evidence]:
         """Evidence for each claim that is decided from recorded runs, by the claim's short name."""
@@ -57,9 +47,9 @@ def number(row: Row, name: str) -> float:
     return float(row[name])
 
 
-def table1_row(rows: Sequence[Row], method: str, tissue: str, quantity: str, case: str = TEST_HEAD) -> Row:
+def table1_row(rows: Sequence[Row], method: str, tissue: str, quantity: str) -> Row:
     """Return a cell of Table 1: with as many layers taken off as leave enough voxels, three at most."""
-    found = select_rows(rows, case=case, method=method, region=tissue, quantity=quantity)
+    found = select_rows(rows, case=TEST_HEAD, method=method, region=tissue, quantity=quantity)
     enough = [row for row in found if row["n"] >= _LEAST] or found[:1]
     return max(enough, key=lambda row: int(row["erosion"]))
 
@@ -104,14 +94,13 @@ def _over_cells(
     name: str,
     of_cell: Callable[[list[Row], str, str], float],
     worst: Callable[[list[float]], float],
-    tissues: Sequence[str] = VARIED,
     quantities: Sequence[str] = QUANTITIES,
 ) -> tuple[tuple[str, ...], Builder]:
     """A statistic that is the worst over tissues and quantities of Table 1, for each seed."""
 
     def build(runs: RecordedRuns) -> tuple[Statistic, int]:
-        values = [worst([of_cell(rows, t, q) for t in tissues for q in quantities]) for rows in _table1(runs)]
-        return over_seeds(name, values), len(tissues) * len(quantities)
+        values = [worst([of_cell(rows, t, q) for t in VARIED for q in quantities]) for rows in _table1(runs)]
+        return over_seeds(name, values), len(VARIED) * len(quantities)
 
     return ("headline",), build
 
@@ -145,11 +134,9 @@ def _sd_over_mean(runs: RecordedRuns) -> tuple[Statistic, int]:
     return over_seeds("smallest SD over mean of H-EPT in WM and GM", values), 4
 
 
-def _phantom(
-    name: str, value: Callable[[list[Row], str], float], case: str = "phantom_42"
-) -> tuple[tuple[str, ...], Builder]:
+def _phantom(name: str, value: Callable[[list[Row], str], float]) -> tuple[tuple[str, ...], Builder]:
     def build(runs: RecordedRuns) -> tuple[Statistic, int]:
-        values = [max(value(select_rows(rows, case=case), q) for q in QUANTITIES) for rows in _table1(runs)]
+        values = [max(value(select_rows(rows, case="phantom_42"), q) for q in QUANTITIES) for rows in _table1(runs)]
         return over_seeds(name, values), len(QUANTITIES)
 
     return ("headline",), build
@@ -214,9 +201,9 @@ def _chosen_weights(runs: RecordedRuns) -> tuple[Statistic, int]:
     return over_seeds(name, np.array(chosen) - np.min(others, axis=0)), 1
 
 
-def tumour_row(document: Row, method: str, region: str, quantity: str, case: str = "with tumour") -> Row:
+def tumour_row(document: Row, method: str, region: str, quantity: str) -> Row:
     """Return a row of the recorded tumour test."""
-    return select_rows(document["tumour"], case=case, method=method, region=region, quantity=quantity)[0]
+    return select_rows(document["tumour"], case="with tumour", method=method, region=region, quantity=quantity)[0]
 
 
 def tumour_contrast(document: Row, method: str, quantity: str) -> float:

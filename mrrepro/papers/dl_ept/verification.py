@@ -64,12 +64,12 @@ def plane_wave(grid: YeeGrid, sphere: PlaneWaveOnSphere, dtype: torch.dtype) -> 
     return FieldOnGrid(torch.as_tensor(electric)[None].to(dtype), torch.as_tensor(magnetic)[None].to(dtype))
 
 
-def series_transmit(grid: YeeGrid, sphere: PlaneWaveOnSphere = SPHERE) -> Complex[np.ndarray, "x y z"]:
+def series_transmit(grid: YeeGrid) -> Complex[np.ndarray, "x y z"]:
     """Return B1+ of Mie's series at the centres of the voxels [T], NaN outside the sphere."""
     centres = grid.voxel_centres()
-    inside = np.sum(centres**2, axis=0) < sphere.radius**2
+    inside = np.sum(centres**2, axis=0) < SPHERE.radius**2
     found = np.full(grid.shape, complex(np.nan, np.nan))
-    flux = sphere.internal(centres[:, inside])[1]
+    flux = SPHERE.internal(centres[:, inside])[1]
     found[inside] = 0.5 * (flux[0] - 1j * flux[1])
     return found
 

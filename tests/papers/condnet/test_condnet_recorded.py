@@ -1,36 +1,21 @@
-"""The recorded sweeps of the repository: none is stale, and what they decide stands in the ledger."""
+"""What the recorded sweeps of the repository decide stands in the ledger; what ships is of them."""
 
 from __future__ import annotations
 
-import pytest
-
 from mrrepro.papers.condnet.evidence import CLAIMS, RecordedSweeps
-from mrrepro.papers.condnet.recipe import SETTINGS, VARIANTS
+from mrrepro.papers.condnet.recipe import SETTINGS
 from mrrepro.papers.condnet.shipped import read_three
 from mrrepro.runs.ledger import Ledger
-from mrrepro.runs.recorded import fresh_seeds, read_recorded, stale_reason
+from mrrepro.runs.recorded import read_recorded
 from mrrepro.runs.verdicts import Found
 
-SEEDS = {
-    "demo": {each.name: {0, 1, 2} for each in VARIANTS if each.name != "pictures"} | {"spheres": {0}},
-    "paper": {"headline": {0}, "pictures": {0}},
-}
-"""What the chapter's pages and verdicts rest on; pictures are of the paper's size alone, and spheres are not drawn."""
+PAPER_SEEDS = {"headline": {0}, "pictures": {0}}
+"""What the page of paper scale rests on."""
 
 
-@pytest.mark.parametrize("scale", SEEDS)
-def test_what_must_be_recorded_is_there(scale):
-    for name, seeds in SEEDS[scale].items():
-        assert seeds <= {int(run["seed"]) for run in read_recorded("condnet", scale, name)}, name
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_recorded_runs_are_of_today_s_code_and_settings(variant):
-    runs = read_recorded("condnet", "demo", variant.name)
-    for run in runs:
-        assert not stale_reason(run), f"{stale_reason(run)}: mrrepro record condnet -v {variant.name}"
-    fresh = fresh_seeds("condnet", variant, settings_type=SETTINGS, scale="demo")
-    assert fresh == {int(run["seed"]) for run in runs}
+def test_what_must_be_recorded_at_the_size_of_the_paper_is_there():
+    for name, seeds in PAPER_SEEDS.items():
+        assert seeds <= {int(run["seed"]) for run in read_recorded("condnet", "paper", name)}, name
 
 
 def test_every_claim_that_is_decided_has_a_row_that_it_can_be_held_against():

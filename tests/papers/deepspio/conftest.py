@@ -1,4 +1,4 @@
-"""The chapter's stages, run once at a size of seconds on one thread, for all tests of this folder."""
+"""The chapter's stages, run once at a size of seconds, for all tests of this folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from mrrepro.papers.deepspio import recipe
 from mrrepro.runs.artifacts import ArtifactStore
@@ -53,17 +52,6 @@ print(make({stage}, settings, {seed}, store, progress=False).path)
 """
 
 
-@pytest.fixture(autouse=True)
-def _one_quiet_thread(monkeypatch):
-    monkeypatch.setenv("MRREPRO_DEVICE", "cpu")
-    monkeypatch.setenv("MRREPRO_PROGRESS", "0")
-    monkeypatch.delenv("MRREPRO_ARTIFACTS", raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def overrides():
     """What `tiny` has beside scale `smoke`, by dotted name."""
@@ -78,12 +66,8 @@ def tiny():
 @pytest.fixture(scope="session")
 def finished(tiny, tmp_path_factory):
     """A store with all stages of seed 0, and their artifacts by name."""
-    before, device = torch.get_num_threads(), os.environ.get("MRREPRO_DEVICE")
-    torch.set_num_threads(1)
     store = ArtifactStore(tmp_path_factory.mktemp("finished"))
     made = {stage.name: make(stage, tiny, 0, store, progress=False, device="cpu") for stage in recipe.STAGES}
-    torch.set_num_threads(before)
-    assert os.environ.get("MRREPRO_DEVICE") == device
     return store, made
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 import mrrepro.runs.recorded
-from mrrepro.cli.main import entry
 from mrrepro.papers.deepspio import recipe
 
 
@@ -17,16 +16,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(mrrepro.runs.recorded, "recorded_folder", lambda paper, scale: tmp_path / "recorded")
     monkeypatch.setenv("MRREPRO_ARTIFACTS", str(tmp_path / "artifacts"))
     return tmp_path / "recorded"
-
-
-def call(capsys, monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["mrrepro", "record", *arguments])
-    try:
-        code = entry() or 0
-    except SystemExit as end:
-        code = end.code or 0
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 @pytest.mark.parametrize(
@@ -41,8 +30,8 @@ def call(capsys, monkeypatch, *arguments):
         (("deepspio", "--seeds", "1.5"), "is '1.5'"),
     ],
 )
-def test_wrong_usage_is_one_line_and_makes_nothing(folder, capsys, monkeypatch, arguments, said):
-    code, _, complaint = call(capsys, monkeypatch, *arguments)
+def test_wrong_usage_is_one_line_and_makes_nothing(folder, mrrepro_command, arguments, said):
+    code, _, complaint = mrrepro_command("record", *arguments)
     assert code == 2
     assert said in complaint
     assert "Traceback" not in complaint
@@ -50,7 +39,7 @@ def test_wrong_usage_is_one_line_and_makes_nothing(folder, capsys, monkeypatch, 
     assert not list(folder.parent.glob("artifacts/deepspio"))
 
 
-def test_failing_run_is_named_and_does_not_stop_the_others(folder, capsys, monkeypatch):
+def test_failing_run_is_named_and_does_not_stop_the_others(folder, mrrepro_command, monkeypatch):
     kept: list[tuple[str, int]] = []
 
     def keep(chapter, variant, seed, **_) -> Path:
@@ -61,24 +50,24 @@ def test_failing_run_is_named_and_does_not_stop_the_others(folder, capsys, monke
 
     monkeypatch.setattr(mrrepro.runs.recorded, "record", keep)
     arguments = ("deepspio", "-v", "unet", "-v", "reference", "--seeds", "0,1,2")
-    code, _, complaint = call(capsys, monkeypatch, *arguments)
+    code, _, complaint = mrrepro_command("record", *arguments)
     assert kept == [("unet", 0), ("unet", 2), ("reference", 0), ("reference", 2)]
     assert code == 1
     assert "unet seed 1: estimate must be finite" in complaint
     assert "2 run(s) failed." in complaint
 
 
-def test_interrupted_sweep_goes_on_where_it_was(folder, capsys, monkeypatch):
+def test_interrupted_sweep_goes_on_where_it_was(folder, mrrepro_command, monkeypatch):
     kept = []
     monkeypatch.setattr(mrrepro.runs.recorded, "fresh_seeds", lambda *_, **__: {0, 2})
     monkeypatch.setattr(mrrepro.runs.recorded, "record", lambda chapter, variant, seed, **_: kept.append(seed))
-    assert call(capsys, monkeypatch, "deepspio", "-v", "unet", "--seeds", "0,1,2")[0] == 0
+    assert mrrepro_command("record", "deepspio", "-v", "unet", "--seeds", "0,1,2")[0] == 0
     assert kept == [1]
-    assert call(capsys, monkeypatch, "deepspio", "-v", "unet", "--seeds", "0,1,2", "--again")[0] == 0
+    assert mrrepro_command("record", "deepspio", "-v", "unet", "--seeds", "0,1,2", "--again")[0] == 0
     assert kept == [1, 0, 1, 2]
 
 
-def test_what_is_set_stands_in_the_file_and_never_beside_the_recipe(folder, capsys, monkeypatch):
+def test_what_is_set_stands_in_the_file_and_never_beside_the_recipe(folder, mrrepro_command, monkeypatch):
     kept = []
     monkeypatch.setattr(mrrepro.runs.recorded, "record", lambda chapter, variant, seed, **_: kept.append(variant))
     arguments = ("deepspio", "-v", "unet", "--seeds", "0", "-p")
@@ -87,10 +76,10 @@ def test_what_is_set_stands_in_the_file_and_never_beside_the_recipe(folder, caps
         (("training.samples=many", "--to", str(folder)), "training.samples"),
         (("training.sample=4000", "--to", str(folder)), "Did you mean 'training.samples'"),
     ):
-        code, _, complaint = call(capsys, monkeypatch, *arguments, *last)
+        code, _, complaint = mrrepro_command("record", *arguments, *last)
         assert (code, kept) == (2, [])
         assert said in complaint
-    assert call(capsys, monkeypatch, *arguments, "training.samples=4e3", "--to", str(folder))[0] == 0
+    assert mrrepro_command("record", *arguments, "training.samples=4e3", "--to", str(folder))[0] == 0
     before = next(variant for variant in recipe.VARIANTS if variant.name == "unet").overrides
     assert kept[0].overrides == {**before, "training.samples": 4000}
     assert before["training.samples"] != 4000

@@ -1,9 +1,8 @@
-"""The chapter's stages, run once at a size of seconds on one thread, for all tests of this folder."""
+"""The chapter's stages, run once at a size of seconds, for all tests of this folder."""
 
 from __future__ import annotations
 
 import pytest
-import torch
 
 from mrrepro.papers.dl_ept import recipe
 from mrrepro.runs.artifacts import ArtifactStore
@@ -12,23 +11,6 @@ from mrrepro.runs.stages import make
 
 TINY = {"simulation.voxel_size_mm": 12.0, "bodies.phantoms": 5, "training.steps": 6, "training.validations": 3}
 """Overrides of scale `smoke`."""
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Bits depend on the number of threads; this comes before every other fixture."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(autouse=True)
-def _quiet(monkeypatch):
-    monkeypatch.setenv("MRREPRO_DEVICE", "cpu")
-    monkeypatch.setenv("MRREPRO_PROGRESS", "0")
-    monkeypatch.delenv("MRREPRO_ARTIFACTS", raising=False)
-    monkeypatch.delenv("MRREPRO_WORKERS", raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +24,7 @@ def tiny_store(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_artifacts(_one_thread, tiny_settings, tiny_store):
+def tiny_artifacts(tiny_settings, tiny_store):
     """All stages of the recipe, by name."""
     return {
         stage.name: make(stage, tiny_settings, 0, tiny_store, progress=False, device="cpu") for stage in recipe.STAGES

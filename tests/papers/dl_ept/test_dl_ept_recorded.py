@@ -1,26 +1,15 @@
-"""The recorded sweeps of DL-EPT are of today's code, and register and shipped networks are made from them."""
+"""What the recorded sweeps of DL-EPT say of its claims; the shipped networks are of them."""
 
 from __future__ import annotations
 
 import pytest
 
 from mrrepro.metrics.evidence import points_of, undecided_of
-from mrrepro.papers.dl_ept.effects import effects
 from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps, exchange_bound, exchanged_error
 from mrrepro.papers.dl_ept.network_files import read_slice_network
-from mrrepro.papers.dl_ept.recipe import SETTINGS, VARIANTS
 from mrrepro.papers.dl_ept.shipped import shipped_files
 from mrrepro.runs.code import code_digest
-from mrrepro.runs.deviations import register_path, register_with_effects
 from mrrepro.runs.ledger import Ledger
-from mrrepro.runs.recorded import fresh_seeds
-
-
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_three_seeds_are_recorded_and_not_stale(variant):
-    fresh = fresh_seeds("dl_ept", variant, settings_type=SETTINGS, scale="demo")
-    assert fresh >= {0, 1, 2}, "mrrepro record dl_ept"
-
 
 OF_FIELDS = {"noise_robust_at_100", "more_noise_robust_than_hept", "erroneous_at_snr_20", "transceive_phase_suffices"}
 
@@ -44,13 +33,6 @@ def test_recorded_networks_of_the_mask_do_not_read_their_fields_and_say_nothing_
     assert not OF_FIELDS & (set(sweeps.claims()) | set(points_of(sweeps, CLAIMS)))
     recorded = {record.id for record in Ledger("dl_ept").records(scale)}
     assert not recorded & ({f"dl_ept.claim.{name}" for name in OF_FIELDS} | {"dl_ept.discussion.erroneous_snr"})
-
-
-def test_the_register_says_what_was_recorded():
-    text = register_path("dl_ept").read_text("utf8")
-    assert register_with_effects(text, effects(RecordedSweeps("demo"))) == text, (
-        "python -m mrrepro.papers.dl_ept.effects"
-    )
 
 
 @pytest.mark.parametrize("third", ["mask", "tissue"])
