@@ -186,9 +186,11 @@ if slices is not None:
     show(
         plots.magnified(near, planes.PLANES, paper_mm, high),
         alt="Squares of an axial, a sagittal and a coronal slice around the hand motor area in voxels of a "
-        "millimetre, uniform map above and CondNet below, in one scale of colours: the folds are brightest where they "
-        "meet the fluid, and the two rows differ in detail only.",
-        caption="The cortex around the hand motor area at the paper's size, magnified, recorded.",
+        "millimetre, uniform map above and CondNet below, in one scale of colours: brightest towards the scalp on the "
+        "left. Both rows have the same pattern and stripes as wide as a voxel where layers run askew to the grid; the "
+        "lower one has a few black voxels.",
+        caption="The same at the paper's size for one test head in three planes, recorded. Stripes as wide as a voxel "
+        "show by both maps. Black voxels within the head are those of an estimate that counts as air.",
         name="fig-fields-near-paper",
     )
 
