@@ -428,9 +428,9 @@ show_text(f"By relative L2 the difference in this run is largest in: {largest.re
 # ```{solution} ex-denominator
 # :class: dropdown
 # Then $|E_i - \hat E_i| = p E_i$ and GE is $p$ times mean over maximum. In a ball of 5 mm the field varies little: the
-# mean is more than half of the maximum. In the whole brain most voxels are far from the coil, and it is less than a
-# tenth. Both quotients stand below Table III, with their ratio beside that of the paper's own averages: the percentage
-# may be the same in both regions.
+# mean is more than half of the maximum. In the whole brain most voxels are far from the coil, and it is a small part.
+# Both quotients stand below Table III, with their ratio beside that of the paper's own averages: the percentage may be
+# the same in both regions.
 # ```
 
 # %%
