@@ -146,7 +146,8 @@ for one, found in list(zip(heads, fields, strict=True))[:4]:
 show(
     plots.magnified(near, [one.name for one in heads[:4]], voxel_mm, top),
     alt="Squares of sagittal slices around the hand motor area, one column a test head, uniform map above and CondNet "
-    "below, in one scale of colours: the same bright folds in both rows, in pixels as large as the voxels.",
+    "below, in one scale of colours and in pixels as large as the voxels: bright folds below the scalp. At demo scale "
+    "the two rows share their pattern in the warp of the template; in the drawn head CondNet's folds are brighter.",
     caption="The cortex around the hand motor area magnified, sagittal (the counterpart of the paper's Fig. 11, which "
     "has four subjects).",
     name="fig-fields-near",
