@@ -4,9 +4,11 @@ Each input has its own track of I encoders; a deconvolution brings its deepest f
 meet. From there each output has its own track: convolution, deconvolution and a sigmoid map at every level, joined
 with the pooled features of all encoders of that level.
 
-The printed Table II contradicts itself. The sizes used here are the only ones that fit its hub, its convolutions, its
-deconvolutions and its output at once, and they are those of the authors' public code of a related network (BSD
-licence); `mrrepro.papers.condnet.table2` holds the resolved table and the list of contradictions.
+The printed Table II contradicts itself. The sizes used here fit its hub, its convolutions, its deconvolutions and its
+output at once. They are the only ones if the last encoder is to be used: the printed hub has the channels and the size
+of the pooled output of encoder I - 1 as well, which would reach it without encoder I. And they are those of the
+authors' public code of a related network (BSD licence); `mrrepro.papers.condnet.table2` holds the resolved table and
+the list of contradictions.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ from mrrepro.papers.condnet.eccentric import BOUNDARIES, MODEL, POLAR, eccentric
 from mrrepro.papers.condnet.evidence import RecordedSweeps
 from mrrepro.papers.condnet.reference_models import LayeredSphere, coil_above_sphere, head_like
 from mrrepro.papers.condnet.settings import CondNetSettings
+from mrrepro.papers.condnet.tables import coil_words, percentile_words
 from mrrepro.runs.figures import show, show_receipt, show_table, show_text
 from mrrepro.runs.notebook import open_run
 from mrrepro.solvers.potential_multigrid import Tolerances, solve_potential
@@ -158,12 +159,12 @@ show_text(
     f"{'does not fall' if four >= eight else 'falls'} from 8 to 4 mm ({eight:.2f} and {four:.2f})."
     + (f" From {thin:.0f} mm on it falls." if len(errors) > 1 and errors == sorted(errors, reverse=True) else "")
 )
+show_text(coil_words(coil_rows))
 
 # %%
 show_table(
     plots.by_voxel(coil_rows, "conductivity", "percentile_99"),
-    caption="99th percentile of |E| there over that of the closed form (recorded). Where the binary map does not come "
-    "nearer to one as voxels shrink, that is the staircase artefact in a number.",
+    caption="99th percentile of |E| there over that of the closed form (recorded). " + percentile_words(coil_rows),
     name="tab-percentile",
 )
 
@@ -220,10 +221,10 @@ best = min(found, key=lambda name: found[name].all_means)
 worst = max(found, key=lambda name: found[name].all_means)
 show_text(
     f"Over all voxels the {best} map is nearest ({found[best].all_means:.3f}) and the {worst} one furthest "
-    f"({found[worst].all_means:.3f}), where the binary map has {found['binary'].all_means:.3f}. **A smooth map "
-    "is not by "
-    "itself a better one.** What looks like a staircase is an error of the boundary; blurring hides it and adds "
-    "another, for the exact conductivity has a step."
+    f"({found[worst].all_means:.3f}), where the binary map has {found['binary'].all_means:.3f}. **Where a current "
+    "crosses a boundary, a smooth map is not by itself a better one.** What looks like a staircase is an error of the "
+    "boundary; blurring hides it and adds another, for the exact conductivity has a step. Under the coil above, whose "
+    "currents run along the boundaries, it took most of the error away. In a head they do both."
 )
 
 # %% tags=["hide-input"]
@@ -263,7 +264,8 @@ plain = sphere.homogeneous()
 placed = coil_above_sphere(plain)
 ball = build_system(plain.binary(h), h)
 field = checks.induced_field(ball, edge_line_integrals(ball, placed.vector_potential))
-strength = 2 * np.pi * 10e3 * 5e3 * np.linalg.norm(field, axis=-1)
+pulse = run.settings.stimulation
+strength = pulse.rate_of_change() * np.linalg.norm(field, axis=-1)
 figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="constrained")
 wires = 1e3 * placed.wire_points().reshape(-1, 64, 3)
 for turn in wires:
@@ -278,7 +280,9 @@ show(
     alt="Left: two sets of nine concentric circles side by side that touch in the middle. Right: the field's "
     "magnitude "
     "below it, one elongated maximum in the middle and weaker rims under both wings.",
-    caption="The figure of eight and the field that it induces at 5 kA and 10 kHz.",
+    caption=f"The figure of eight and the field that it induces at {1e-3 * pulse.peak_current:g} kA and "
+    f"{1e-3 * pulse.frequency:g} kHz. These make {1e-6 * pulse.rate_of_change():.0f} A/µs, faster than a pulse of a "
+    "few kHz: the field is proportional to this rate, which is arbitrary, so that only ratios mean anything.",
     name="fig-coil",
 )
 

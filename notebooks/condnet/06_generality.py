@@ -104,12 +104,13 @@ show(
 # %% [markdown]
 # ## Table V
 #
-# Means over voxels that one tissue fills. The paper's own table has cortical bone at five times the trained value and
-# skin at half of it: consistent between scanners, and consistently wrong.
+# Means over voxels that one tissue fills. What a patient's tissues conduct is not known; what the network was trained
+# with is.
 
 # %%
 means = [tissue_means(heads, place) for place in range(len(variants))]
 record_values(run, table5_values(heads))
+show_text(tables.table5_words({t: [float(paper[table5_id(scan, t)].value) for scan in SCANS] for t in ROI_TISSUES}))
 
 # %%
 rows = []

@@ -27,6 +27,7 @@ def effects(runs: RecordedSweeps) -> dict[str, str]:
             "learning_rate": (("headline", "default_rate"), _rate),
             "heads": (("headline", "one_head", "six_heads"), _heads),
             "neck": (("neck",), _neck),
+            "epochs_of_two": (("headline", "two", "two_as_long"), _two),
             "coil_gap": (("headline", "wider_gap"), _gap),
             "coil_orientation": (("headline", "turned_coil"), _orientation),
             "air_of_estimates": (("headline", "thinner_air"), _air),
@@ -81,6 +82,14 @@ def _neck(runs: RecordedSweeps) -> str:
     return (
         f"Relative L2 error of the conductivity where no image is {_mean(ratios)} times that elsewhere "
         f"{runs.made('neck')}"
+    )
+
+
+def _two(runs: RecordedSweeps) -> str:
+    short, long = (_mean(errors_of(runs, variant, "maps_of_two"), 3) for variant in ("two", "two_as_long"))
+    return (
+        f"Relative L2 error of conductor A {_mean(errors_of(runs, 'headline'), 3)} with V = 1, with V = 2 {short} "
+        f"after half as many passes and {long} after as many {runs.made('two_as_long')}"
     )
 
 

@@ -82,6 +82,45 @@ def draw(panel: Axes, part: np.ndarray[Any, Any], voxel_mm: float, colours: str,
     return drawn
 
 
+def magnified(
+    rows: Mapping[str, Sequence[np.ndarray[Any, Any]]], titles: Sequence[str], voxel_mm: float, high: float
+) -> Figure:
+    """Parts of slices of the field, one row a map and one column a title, all in one scale of colours."""
+    from matplotlib import pyplot
+
+    size = (2.4 * len(titles) + 1.2, 2.4 * len(rows) + 0.4)
+    figure, axes = pyplot.subplots(len(rows), len(titles), figsize=size, layout="constrained", squeeze=False)
+    for row, (name, parts) in enumerate(rows.items()):
+        for column, part in enumerate(parts):
+            drawn = draw(axes[row, column], part, voxel_mm, FIELD, 0.0, high)
+        axes[row, 0].set_ylabel(f"{name}\n[mm]", fontsize=9)
+    for column, title in enumerate(titles):
+        axes[0, column].set_title(title, fontsize=9)
+    figure.colorbar(drawn, ax=axes, label=FIELD_LABEL, shrink=0.8)
+    return figure
+
+
+def around(part: np.ndarray[Any, Any], at: tuple[int, int], half: int) -> np.ndarray[Any, Any]:
+    """The square of a slice that reaches ``half`` pixels to every side of a pixel, as far as the slice goes."""
+    first, second = (slice(max(0, place - half), place + half + 1) for place in at)
+    return part[first, second]
+
+
+def crossing(parts: Sequence[np.ndarray[Any, Any]]) -> tuple[int, int, int]:
+    """Voxel that an axial, a sagittal and a coronal slice of a volume go through: where they hold the same line."""
+    axial, sagittal, coronal = (np.asarray(part, np.float32) for part in parts)
+    x, z = _common_line(axial, sagittal.T)
+    y, _ = _common_line(axial.T, coronal.T)
+    return x, y, z
+
+
+def _common_line(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> tuple[int, int]:
+    """Rows of two pictures that are the same, the brightest pair of them."""
+    same = np.array([(other == line).all(axis=1) for line in one])
+    first, second = np.unravel_index(np.argmax(same * (1.0 + one.sum(axis=1, keepdims=True))), same.shape)
+    return int(first), int(second)
+
+
 def cutaway(conductivity: Volume, threshold: float = 0.01) -> Float32[np.ndarray, "rows columns 3"]:
     """Rendering of a head from the front left with its front left upper quarter cut away.
 

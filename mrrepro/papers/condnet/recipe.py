@@ -31,6 +31,12 @@ WHOLE = (*TRAININGS, MAPS, FIELDS, REFINED, SCANNERS, UNSEEN)
 VARIANTS = (
     Variant("headline", {}, "the chapter's networks at full length, and the experiments on them", WHOLE),
     Variant("two", {}, "two conductors at once beside one", (MAPS, MAPS_OF_TWO)),
+    Variant(
+        "two_as_long",
+        {"training.epochs_of_two": 10.0},
+        "two conductors at once, trained for as many passes as one",
+        (MAPS_OF_TWO,),
+    ),
     Variant("pictures", {}, "slices of a test head, its maps and its fields", (PICTURES,)),
     Variant("strengths", {}, "how strong the field is in each region of Table III", (STRENGTHS,)),
     Variant("spheres", {}, "the solver against closed forms by voxel size, and its cycles by grid", (SPHERES,)),
