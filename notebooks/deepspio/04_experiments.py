@@ -211,10 +211,11 @@ show(
 
 # %%
 undistorted, seen = torch.tensor(run.make(IMAGES).arrays("images.npz")["test"]), experiments.select(run.settings)
-around = {name: surroundings.surroundings(seen, run.seed, name, undistorted) for name in ("test", "breast")}
+kinds = {"brains": "test", "drawn breasts": "breast"}
+around = {kind: surroundings.surroundings(seen, run.seed, name, undistorted) for kind, name in kinds.items()}
 show_table(
-    surroundings.rows_by_surroundings({name: held_out[f"{name}_nmae"] for name in around}, around),
-    caption="NMAE [1] of this run by what lies around the iron: test images (brains) and drawn breasts.",
+    surroundings.rows_by_surroundings({kind: held_out[f"{name}_nmae"] for kind, name in kinds.items()}, around),
+    caption="NMAE [1] of this run by what lies around the iron.",
     name="tab-surroundings",
 )
 
