@@ -175,8 +175,9 @@ if rows := tables.slope_rows(recorded):
 
 # %% [markdown]
 # The slope with the field alone scaled is hardly below that over ordinary held-out samples, where shape and void could
-# help, and a network without any field has hardly a slope. What is missing to 1 is therefore not a reading of the void:
-# after so short a training estimates shrink towards the middle of the range, whatever they are read from.
+# help, and a network without any field has hardly a slope. Most of what is missing to 1 is
+# therefore no reading of the void: after so short a training estimates shrink towards the middle of the range, whatever
+# they are read from.
 #
 # ## Experiment 2: another organ
 #
