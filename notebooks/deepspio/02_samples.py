@@ -33,8 +33,10 @@ if importlib.util.find_spec("mrrepro") is None:
 # **Time.** Seconds at every scale; the stream that the training draws from is timed below.
 #
 # **Limits.** The images are slices of the MNI152 template, one average anatomy of T1 contrast, where the paper has
-# proton-density images of the IXI data set. The iron in them is simulated. Sizes, places and numbers of the bodies
-# that the paper leaves open are listed under [deviations](../../book/deviations.md).
+# proton-density images of the IXI data set. Each is shrunk until its longer side fills nine tenths of the field of view
+# of 50 mm: the axes below are millimetres of that field of view, in which a brain is 45 mm long. The iron is simulated.
+# Sizes, places and numbers of the bodies that the paper leaves open are listed under
+# [deviations](../../book/deviations.md).
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper

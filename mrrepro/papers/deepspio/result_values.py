@@ -10,7 +10,7 @@ import numpy as np
 
 from mrrepro.metrics.evidence import FoundValue, StageValues, record_values
 from mrrepro.papers.deepspio.evidence import RecordedSweeps
-from mrrepro.papers.deepspio.pictures import typical_example, with_printed_susceptibility
+from mrrepro.papers.deepspio.pictures import with_printed_susceptibility
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.bands import LEAST, LEVEL, band_of
 from mrrepro.runs.notebook import Run as NotebookRun
@@ -29,15 +29,9 @@ def table1_id(batch: int, concentration: float) -> str:
 
 
 def held_out_values(nmae: Numbers) -> list[FoundValue]:
-    """Mean NMAE over held-out samples, and that of the example that is nearest to it."""
+    """Mean NMAE over held-out samples."""
     errors = np.asarray(nmae)
-    example = FoundValue("deepspio.fig4.nmae", float(errors[typical_example(errors)]))
-    return [_mean_over_samples("deepspio.exp1.nmae", errors), example]
-
-
-def breast_values(nmae: Numbers) -> list[FoundValue]:
-    """Mean NMAE over samples on drawn breasts."""
-    return [_mean_over_samples("deepspio.fig5.nmae", np.asarray(nmae))]
+    return [FoundValue("deepspio.exp1.nmae", float(errors.mean()), float(errors.std(ddof=1)), errors.size)]
 
 
 def air_values(
@@ -66,10 +60,6 @@ def table1_values(
     return found
 
 
-def _mean_over_samples(name: str, errors: np.ndarray[Any, Any]) -> FoundValue:
-    return FoundValue(name, float(errors.mean()), float(errors.std(ddof=1)), errors.size)
-
-
 def _in_id(concentration: float) -> str:
     return f"{concentration:g}".replace(".", "_")
 
@@ -83,7 +73,6 @@ def values_at(scale: str) -> tuple[StageValues, ...]:
     of_air, of_bottles = partial(air_values, lowest=lowest), partial(table1_values, lowest=lowest)
     wanted: tuple[tuple[str, tuple[str, ...], Callable[..., list[FoundValue]]], ...] = (
         ("summary", ("summary",), lambda document: held_out_values(document["test"]["nmae"])),
-        ("summary", ("summary",), lambda document: breast_values(document["breast"]["nmae"])),
         ("air_sphere", ("susceptibility_cgs", "concentration", "nmae"), of_air),
         ("agar_phantom", ("batch", "concentration", "estimated"), of_bottles),
     )

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from mrrepro.metrics.evidence import FoundValue
-from mrrepro.papers.deepspio.evidence import RecordedSweeps, rank_interval
+from mrrepro.papers.deepspio.evidence import (
+    RecordedSweeps,
+    rank_interval,
+    slopes_over_held_out,
+    slopes_with_scaled_field,
+)
 from mrrepro.papers.deepspio.experiments import AIR_CONCENTRATIONS, TABLE_1
 from mrrepro.papers.deepspio.result_values import air_id, table1_id
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
@@ -19,9 +24,9 @@ Columns = Mapping[str, Sequence[FoundValue]]
 
 
 def nmae_rows(entries: Mapping[str, Any], columns: Columns) -> list[dict[str, object]]:
-    """NMAE of experiments 1 to 3: the paper's, and a column for each run; with its sd where there is one."""
+    """NMAE of experiments 1 and 3: the paper's, and a column for each run; with its sd where there is one."""
     rows = []
-    for name in ("deepspio.exp1.nmae", "deepspio.fig4.nmae", "deepspio.fig5.nmae", *map(air_id, AIR_CONCENTRATIONS)):
+    for name in ("deepspio.exp1.nmae", *map(air_id, AIR_CONCENTRATIONS)):
         entry = entries[name]
         row: dict[str, object] = {"NMAE": f"{entry.item}: {entry.system}"}
         row["paper"] = f"{entry.value} ± {entry.sd}" if entry.sd else entry.value
@@ -96,6 +101,21 @@ def concentration_words(where: str, constant: float, scores: Mapping[str, Array]
         f"region of iron has a rank correlation with the truth of {interval.estimate:.2f} "
         f"({100 * interval.level:.0f} % interval {interval.low:.2f} to {interval.high:.2f}, {errors.size} samples)."
     )
+
+
+def slope_rows(sweeps: RecordedSweeps) -> list[dict[str, object]]:
+    """Slopes of the estimate on the truth, over held-out samples and with the field alone scaled, by recorded seed."""
+    rows = (
+        ("held-out samples", slopes_over_held_out, "headline"),
+        ("only the field scaled, void kept", slopes_with_scaled_field, "headline"),
+        ("held-out samples, no field in training and test", slopes_over_held_out, "no_field"),
+    )
+    return [
+        {"slope of the estimate on the truth": what}
+        | {f"seed {seed}": slope for seed, slope in zip(sweeps.seeds(variant), slopes(sweeps, variant), strict=True)}
+        for what, slopes, variant in rows
+        if sweeps.seeds(variant)
+    ]
 
 
 def training_words(sweeps: RecordedSweeps) -> str:

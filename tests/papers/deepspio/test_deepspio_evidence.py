@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from mrrepro.metrics.evidence import points_of
-from mrrepro.papers.deepspio.evidence import CLAIMS, RecordedSweeps, saliency_beside_air
+from mrrepro.papers.deepspio.evidence import (
+    CLAIMS,
+    RecordedSweeps,
+    saliency_beside_air,
+    slopes_over_held_out,
+    slopes_with_scaled_field,
+)
 from mrrepro.runs.ledger import ledger_folders
 from mrrepro.runs.reported import Claim, read_rows
 
@@ -201,6 +207,45 @@ def test_network_that_has_learned_nothing_yet_is_not_compared(folder, level):
 def test_networks_trained_as_long_as_the_paper_s_are_compared_whatever_they_learned(folder):
     write(folder, "single_decoder", (0, 1, 2), trained(0.97, 3.0, 0.7, 0.8, 0.5))
     assert set(CLAIMS) == set(RecordedSweeps("paper", folder).claims())
+
+
+def under_noise(at_5_db, at_19_db):
+    """The headline with these mean errors of the bottle; sd of 0.2 and 0.1 over its draws, as in `headline`."""
+
+    def numbers(seed):
+        made = headline(seed)
+        made["deepspio/noise"]["detail_nmae"][0] = [at_5_db - 0.2, at_5_db, at_5_db + 0.2]
+        made["deepspio/noise"]["detail_nmae"][2] = [at_19_db - 0.1, at_19_db, at_19_db + 0.1]
+        return made
+
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("at_5_db", "at_19_db", "said"),
+    [
+        (0.94, 0.94, ""),
+        (1.5, 0.94, "'headline' has a mean NMAE of 1.500 at 5 dB after 16,000 samples, 0.4 % of the paper's"),
+        (0.94, 0.97, "'headline' has a mean NMAE of 0.970 at 19 dB after 16,000 samples, 0.4 % of the paper's"),
+    ],
+)
+def test_spread_of_networks_that_noise_breaks_is_not_compared(folder, at_5_db, at_19_db, said):
+    write(folder, "headline", (0, 1, 2), under_noise(at_5_db, at_19_db))
+    demo, paper = (RecordedSweeps(scale, folder) for scale in ("demo", "paper"))
+    assert set(EXPECTED) - set(demo.claims()) == ({"noise_raises_spread"} if said else set())
+    assert said in demo.undecided("noise_raises_spread")
+    assert paper.claims()["noise_raises_spread"].statistic.value == pytest.approx(math.log(2.0))
+    assert paper.undecided("noise_raises_spread") == ""
+    clean = demo.claims()["noise_raises_error"].statistic
+    assert clean.value == pytest.approx(math.log(at_5_db / 0.2))
+
+
+def test_slopes_of_each_seed(folder):
+    sweeps = RecordedSweeps("demo", folder)
+    assert slopes_with_scaled_field(sweeps) == pytest.approx([0.8] * 3)
+    # 2, 1, 3, 4, 5 against 1 to 5 in the last seed: covariance 9, variance 10
+    assert slopes_over_held_out(sweeps) == pytest.approx([1.0, 1.0, 0.9])
+    assert slopes_over_held_out(sweeps, "no_field") == pytest.approx([0.6] * 3)
 
 
 def test_network_that_has_learned_nothing_gives_no_point_either(folder):

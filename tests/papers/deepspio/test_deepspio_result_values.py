@@ -24,7 +24,6 @@ from mrrepro.papers.deepspio.pictures import (
 )
 from mrrepro.papers.deepspio.result_values import (
     air_values,
-    breast_values,
     expected_words,
     held_out_values,
     mean_over_seeds,
@@ -57,7 +56,6 @@ def of_the_stages(finished):
     agar = made["deepspio/agar_phantom"].arrays("agar.npz")
     return [
         *held_out_values(held_out["test_nmae"]),
-        *breast_values(held_out["breast_nmae"]),
         *air_values(air["susceptibility_cgs"], air["concentration"], air["nmae"], lowest=3.0),
         *table1_values(agar["batch"], agar["concentration"], agar["estimated"], lowest=3.0),
     ]
@@ -71,7 +69,7 @@ def close(value, expected, id):
 def test_recorded_runs_give_the_numbers_of_the_notebook(kept, of_the_stages):
     found = RecordedSweeps("smoke", kept).values(values_at("smoke"))
     assert [value.id for value in found] == [value.id for value in of_the_stages]
-    assert len(found) == 22
+    assert len(found) == 20
     below = {f"deepspio.{name}" for name in ("fig6.c0_22.nmae", "table1.batch2.c1_75.estimate")}
     below |= {"deepspio.table1.batch2.c1_75.error"}
     at_paper = {value.id for value in RecordedSweeps("smoke", kept).values(values_at("paper"))}
@@ -89,7 +87,7 @@ def test_recorded_runs_feed_the_ledger_with_what_was_set_for_them(kept, of_the_s
         if (original / name).exists():
             (tmp_path / name).write_text((original / name).read_text(encoding="utf-8"), encoding="utf-8")
     ledger = Ledger("deepspio", tmp_path)
-    assert ledger.add(records_of(ledger, "smoke", kept)) == 23
+    assert ledger.add(records_of(ledger, "smoke", kept)) == 21
     records = {one.id: one for one in ledger.records("smoke")}
     assert set(records) - {value.id for value in of_the_stages} == {"deepspio.claim.ranks_concentrations"}
     for value in of_the_stages:
@@ -107,10 +105,9 @@ def test_recorded_runs_feed_the_ledger_with_what_was_set_for_them(kept, of_the_s
 
 def test_numbers_by_hand():
     errors = [0.9, 0.1, 0.52, 0.3, 0.5, 0.5, 0.68]  # mean 0.5; the seventh is not kept whole
-    mean, example = held_out_values(errors)
+    (mean,) = held_out_values(errors)
     assert (mean.id, mean.value, mean.n_cases) == ("deepspio.exp1.nmae", pytest.approx(0.5), 7)
     assert mean.sd == pytest.approx(np.sqrt((0.16 + 0.16 + 0.0004 + 0.04 + 0.0324) / 6))
-    assert (example.id, example.value, example.sd) == ("deepspio.fig4.nmae", 0.5, None)
     assert chosen_examples(np.array(errors)) == [4, 1, 0]
     assert chosen_examples(np.array([0.5, 0.7])) == [0, 1]  # typical and best are the same
     air = air_values([0.0, 7.5e-8, 7.5e-8, 7.5e-7], [6.7, 0.22, 13.0, 6.7], [1.0, 2.0, 3.0, 4.0], lowest=0.22)
@@ -123,12 +120,12 @@ def test_numbers_by_hand():
 
 
 def test_mean_over_seeds_by_hand():
-    of_seeds = mean_over_seeds(breast_values)
+    of_seeds = mean_over_seeds(held_out_values)
     (one,) = of_seeds([[0.2, 0.4]])
     assert (one.value, one.n_cases) == (pytest.approx(0.3), 2)
     assert one.sd == pytest.approx(0.1 * np.sqrt(2))  # over the samples of this seed
     (several,) = of_seeds([[0.2, 0.4], [0.5, 0.7], [0.8, 1.0]])
-    assert (several.id, several.value, several.n_cases) == ("deepspio.fig5.nmae", pytest.approx(0.6), 2)
+    assert (several.id, several.value, several.n_cases) == ("deepspio.exp1.nmae", pytest.approx(0.6), 2)
     assert several.sd == pytest.approx(0.3)  # of 0.3, 0.6 and 0.9
 
 
@@ -144,35 +141,33 @@ class PageRun:
 
 
 def test_page_records_the_mean_over_recorded_seeds_where_its_settings_are_recorded():
-    own = breast_values([0.9, 1.1])
+    own = held_out_values([0.9, 1.1])
     recorded = PageRun()
     record_numbers(recorded, own)
-    by_seed = [
-        np.mean(each["breast"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", *["summary"] * 2)
-    ]
-    value, held = recorded.records["deepspio.fig5.nmae"]
-    assert list(recorded.records) == ["deepspio.fig5.nmae"]
+    by_seed = [np.mean(each["test"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", *["summary"] * 2)]
+    value, held = recorded.records["deepspio.exp1.nmae"]
+    assert list(recorded.records) == ["deepspio.exp1.nmae"]
     assert value == pytest.approx(np.mean(by_seed))
     assert held["sd"] == pytest.approx(np.std(by_seed, ddof=1))
     assert (held["n_seeds"], held["seeds"]) == (3, [0, 1, 2])
     for other in (PageRun("smoke"), PageRun(overrides={"network.width": 4}), PageRun(simulated=False)):
         record_numbers(other, own)
-        value, held = other.records["deepspio.fig5.nmae"]
+        value, held = other.records["deepspio.exp1.nmae"]
         assert value == pytest.approx(1.0)
         assert "recorded" not in held
 
 
 def test_run_is_held_against_what_one_more_seed_should_give():
     mean = np.mean(
-        [np.mean(each["breast"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", "summary", "summary")]
+        [np.mean(each["test"]["nmae"]) for each in RecordedSweeps("demo").documents("headline", "summary", "summary")]
     )
-    assert expected_words(PageRun(), breast_values([mean - 0.1, mean + 0.1])).startswith(
+    assert expected_words(PageRun(), held_out_values([mean - 0.1, mean + 0.1])).startswith(
         "1 of the 1 numbers of this run"
     )
-    said = expected_words(PageRun(), breast_values([1.9, 2.1]))
+    said = expected_words(PageRun(), held_out_values([1.9, 2.1]))
     assert said.startswith("0 of the 1")
-    assert said.endswith("Outside: deepspio.fig5.nmae (2).")
-    assert expected_words(PageRun("smoke"), breast_values([1.9, 2.1])).startswith("Too few runs")
+    assert said.endswith("Outside: deepspio.exp1.nmae (2).")
+    assert expected_words(PageRun("smoke"), held_out_values([1.9, 2.1])).startswith("Too few runs")
 
 
 def test_pictures_are_those_of_the_stages(kept, finished):
@@ -237,10 +232,21 @@ def test_a_shortened_training_is_said_to_be_one(tmp_path):
     assert "shortened" not in words
 
 
+def test_slopes_stand_by_seed():
+    rows = tables.slope_rows(RecordedSweeps("demo"))
+    assert [list(row)[1:] for row in rows] == [["seed 0", "seed 1", "seed 2"]] * 3
+    held_out, scaled, no_field = ([row[f"seed {seed}"] for seed in (0, 1, 2)] for row in rows)
+    assert all(a > b > 0.4 > abs(c) for a, b, c in zip(held_out, scaled, no_field, strict=True))
+
+
+def test_no_recordings_give_no_slopes(tmp_path):
+    assert tables.slope_rows(RecordedSweeps("demo", tmp_path)) == []
+
+
 def test_tables_stand_beside_the_paper(of_the_stages):
     entries = Ledger("deepspio").entries
     rows = tables.nmae_rows(entries, {"here": of_the_stages, "there": of_the_stages})
-    assert [row["paper"] for row in rows] == ["0.17 ± 0.1", "0.23", "0.16", "1.96", "0.24", "0.3", "0.21"]
+    assert [row["paper"] for row in rows] == ["0.17 ± 0.1", "1.96", "0.24", "0.3", "0.21"]
     held = {value.id: value for value in of_the_stages}
     first = held["deepspio.exp1.nmae"]
     assert rows[0]["here"] == rows[0]["there"] == f"{first.value:.2f} ± {first.sd:.2f}"
