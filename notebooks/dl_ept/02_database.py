@@ -117,7 +117,7 @@ show(
     figure,
     alt="Axial and sagittal sections of three heads with white and grey matter, cerebrospinal fluid, skull and scalp "
     "in different colours; the third has another outline and other folds than the first two.",
-    caption="The heads, by tissue. The first stands in for Duke, the second for Ella; the third is drawn, for tests alone.",
+    caption="The heads, by tissue. The first stands in for Duke, the second for Ella; the third is drawn, for tests.",
     name="fig-ept-heads",
 )
 
