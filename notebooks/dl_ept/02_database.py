@@ -86,8 +86,9 @@ show_table(rows, caption="Gabriel's tissues at the Larmor frequency of the run."
 # ## Heads
 #
 # Both anatomies come from the MNI152 template that nilearn ships: brain from its probability maps, the layers around it
-# grown outwards, the second one deformed smoothly. A third, which is no warp of the template, is kept for a test that
-# the paper could not make: its test head has the anatomy of half of its training heads.
+# grown outwards, the second one deformed smoothly. A third is drawn: a folded cortex on an ellipsoidal brain, no warp
+# of the template. It is kept for a test of another anatomy with its ground truth: the paper's test head has the anatomy
+# of half of its training heads, and of its three volunteers the truth is not known.
 
 # %%
 anatomies = run.make(ANATOMIES)
@@ -116,7 +117,7 @@ show(
     figure,
     alt="Axial and sagittal sections of three heads with white and grey matter, cerebrospinal fluid, skull and scalp "
     "in different colours; the third has another outline and other folds than the first two.",
-    caption="The heads, by tissue. The first stands in for Duke, the second for Ella, the third is never trained on.",
+    caption="The heads, by tissue. The first stands in for Duke, the second for Ella; the third is drawn, for tests.",
     name="fig-ept-heads",
 )
 

@@ -46,7 +46,7 @@ data = "simulated"  # or synthseg_heads, or a folder
 artifacts = ""  # folder for results; empty: the default
 overrides = {}  # settings by dotted name, e.g. {"training.gan_weight": 0.0}
 
-# %%
+# %% tags=["hide-input"]
 import time
 
 import numpy as np
@@ -57,6 +57,7 @@ from mrrepro.metrics.evidence import record_claims, undecided_of
 from mrrepro.networks.network_size import count_weights
 from mrrepro.networks.pix2pix import DiscriminatorSize, PatchDiscriminator
 from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps
+from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.networks import TRAININGS, new_network
 from mrrepro.papers.dl_ept.recipe import VARIANTS
 from mrrepro.papers.dl_ept.settings import DlEptSettings
@@ -71,15 +72,26 @@ recorded = RecordedSweeps("demo")
 # ## Generator and discriminator
 #
 # The generator $G$ is the U-Net of pix2pix {cite}`isola2017`: strided convolutions down to a single pixel, transposed
-# ones up, a skip at each level. The discriminator $D$ judges overlapping patches. With $x$ the three inputs and $y$ the
-# true map, the objective of equation 1 is
+# ones up, a skip at each level. The discriminator $D$ judges overlapping patches. The paper's equation 1 is
+# $F = \arg\min_G \max_D \, \lambda_\text{cGAN} \mathcal{L}_\text{cGAN}(G, D) + \lambda_{L1} \mathcal{L}_{L1}(G) +
+# \lambda_{L2} \mathcal{L}_{L2}(G)$, and its terms are named, not written out: 'the GAN objective' and 'the L1 and L2
+# distance between the ground truth and the output'. With $x$ the three inputs and $y$ the true map, we read it after
+# pix2pix as two losses, which $G$ and $D$ minimise in turn:
 #
 # $$
-# \min_G \max_D \; \lambda_\text{GAN} \left( \mathbb{E} \log D(x, y) + \mathbb{E} \log (1 - D(x, G(x))) \right)
-# + \lambda_{L1} \lVert y - G(x) \rVert_1 + \lambda_{L2} \lVert y - G(x) \rVert_2^2 .
+# \begin{aligned}
+# \text{loss of } G &= -\lambda_\text{GAN} \, \mathbb{E} \log D(x, G(x))
+# + \lambda_{L1} \, \mathbb{E} \lvert y - G(x) \rvert + \lambda_{L2} \, \mathbb{E} \, (y - G(x))^2 , \\
+# \text{loss of } D &= -\tfrac12 \left( \mathbb{E} \log D(x, y) + \mathbb{E} \log (1 - D(x, G(x))) \right) ,
+# \end{aligned}
 # $$
 #
-# Maps enter it in units of a typical value, 1 S/m and 50, so that the weights mean the same for both quantities.
+# with means over pixels and patches. $G$ maximises $\log D$ rather than minimising $\log(1 - D)$, which saturates; the
+# half slows $D$ down. Both are of pix2pix; the mean square is our reading of the L2 distance.
+# Noise is drawn anew whenever a slice is seen, where the paper's slices seem to have one draw each. See
+# [deviations](../../book/deviations.md).
+#
+# Maps enter them in units of a typical value, 1 S/m and 50, so that the weights mean the same for both quantities.
 
 # %%
 rows = []
@@ -97,8 +109,8 @@ show_table(rows, caption="Weights of the networks.", name="tab-ept-networks")
 # %% [markdown]
 # ### How long does a volume take?
 #
-# The paper reconstructs 56 slices of 256 by 256 pixels in less than a minute. The network of its size, untrained, on
-# two such slices here:
+# The paper reconstructs 56 slices of 256 by 256 pixels in less than a minute, conductivity and permittivity, each by a
+# network of its own. One network of its size, untrained, on two such slices here, and twice that for both:
 
 # %%
 paper = DlEptSettings.at_scale("paper")
@@ -107,9 +119,9 @@ generator = new_network("conductivity", paper.network).eval()
 began = time.perf_counter()
 with torch.no_grad():
     generator(torch.zeros(2, 3, pixels, pixels))
-minutes = (time.perf_counter() - began) / 2 * paper.measurement.slices_per_head / 60
+minutes = len(QUANTITIES) * (time.perf_counter() - began) / 2 * paper.measurement.slices_per_head / 60
 _ = run.record("dl_ept.methods.reconstruction_time", minutes, basis="none needed", by=(new_network,))
-show_text(f"At this pace a volume takes {60 * minutes:.0f} s on this machine.")
+show_text(f"At this pace both maps of a volume take {60 * minutes:.0f} s on this machine.")
 
 # %% [markdown]
 # ## Training
@@ -165,8 +177,17 @@ show_text(
 # ## Which weights, and is a GAN needed?
 #
 # The paper chose $\lambda$ by the error on phantoms 12 and 24, averaged over both quantities, and tried a U-Net
-# ($\lambda_\text{GAN} = 0$), whose outcome stands in its supplement. These are *recorded* runs of cGANmask over
-# several seeds, made with `mrrepro record dl_ept`; they do not depend on the parameters of this page.
+# ($\lambda_\text{GAN} = 0$), whose outcome stands in its supplement. These are *recorded* runs of cGANmask over several
+# seeds, made with `mrrepro record dl_ept`; they do not depend on the parameters of this page. All but the first line
+# are trained for a shorter time, so that there can be many.
+
+# %%
+short = recorded.documents("reference", "mask_conductivity", "history")
+length = ""
+if short:
+    of_short = short[0]["record"]
+    passes = of_short["samples_seen"] / short[0]["slices"]
+    length = f" All but the first: {of_short['steps']} steps, {passes:.1f} passes over the slices."
 
 # %%
 rows = []
@@ -181,7 +202,7 @@ for variant in VARIANTS:
     rows.append(row)
 show_table(
     rows or [{"variant": "nothing is recorded at demo"}],
-    caption="Weights of the loss, phase and a U-Net: error over both quantities, mean and sd over seeds (simulated).",
+    caption=f"Weights of the loss, phase and a U-Net: NRMSE of both quantities, mean and sd over seeds.{length}",
     name="tab-ept-lambda",
 )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from mrrepro.papers.dl_ept.cases import TEST_HEAD, VARIED
-from mrrepro.papers.dl_ept.evidence import RecordedSweeps
+from mrrepro.papers.dl_ept.evidence import SPHERE_BEFORE, RecordedSweeps
 from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 
 SIGMA, EPS = QUANTITIES
 WM, GM, CSF = VARIED
 TRUTH = {(WM, SIGMA): 0.5, (GM, SIGMA): 0.8, (CSF, SIGMA): 2.0, (WM, EPS): 50.0, (GM, EPS): 80.0, (CSF, EPS): 100.0}
 NETWORKS = ("mask", "tissue")
+TUMOUR_TRUTH = {SIGMA: 1.4, EPS: 73.0}
 
 
 class MadeUp(RecordedSweeps):
@@ -65,6 +66,8 @@ def phantom_rows(step):
         row = {"method": method, "region": "inside", "quantity": quantity, "truth": 2.0, "erosion": 3, "n": 500}
         rows.append(row | {"case": "phantom_38", "mean": 9.0, "sd": 1.0})
         rows.append(row | {"case": "phantom_42", "mean": 2.0 * (1 + error), "sd": sd})
+        larger = 0.2 + 0.1 * step if (method, quantity) == ("mask", EPS) else 0.1
+        rows.append(row | {"case": "agar", "mean": 2.0 * (1 - larger), "sd": sd})
     return rows
 
 
@@ -119,8 +122,11 @@ def noise_rows(step):
 SLOPES = {(SIGMA, WM): 0.5, (SIGMA, GM): 0.6, (SIGMA, CSF): 0.7, (EPS, WM): 0.2, (EPS, GM): 0.3, (EPS, CSF): 0.4}
 
 
-def unseen_document(step, exchanged=2.0):
-    """New sets of properties: slopes of cGANtissue, errors, and the error of cGANmask with exchanged fields."""
+def unseen_document(step, response=0.5):
+    """New sets of properties: slopes of cGANtissue, errors, and how far a network follows the fields of the next case.
+
+    cGANmask does so by ``response`` in the conductivity and by half of it in the permittivity, cGANtissue by 0.2.
+    """
     true = {SIGMA: [0.5, 1.0, 1.5, 2.0], EPS: [50.0, 60.0, 80.0, 90.0]}
     document = {"names": ["U0", "U1", "U2", "U3"]}
     for quantity, values in true.items():
@@ -132,18 +138,22 @@ def unseen_document(step, exchanged=2.0):
         own |= {t: [3.0 + (SLOPES[quantity, t] + step) * v for v in values] for t in VARIED}
         if quantity == SIGMA:
             own["nrmse"] = [0.3, 0.5]
-            found["tissue, fields of another case"]["nrmse"] = [0.7 + 0.4 * step, 0.9 + 0.4 * step]
-            found["mask, own fields"]["nrmse"] = [0.4, 0.6]
-            found["mask, fields of another case"]["nrmse"] = [0.5 * exchanged - 0.2, 0.5 * exchanged + 0.2]
+        follows = {"tissue": 0.2 + step, "mask": response if quantity == SIGMA else 0.5 * response}
+        for method, slope in follows.items():
+            mine = found[f"{method}, own fields"]
+            changes = [slope * (v - after) for v, after in zip(values, values[1:] + values[:1], strict=True)]
+            found[f"{method}, fields of another case"] |= {
+                t: [m - change for m, change in zip(mine[t], changes, strict=True)] for t in VARIED
+            }
         document[quantity] = found
     return document
 
 
-def mask_document(validation, head, gradient=1.0, contrasts=None, sphere=(1.0, 60.0)):
+def mask_document(validation, head, gradient=1.0, contrasts=None, sphere=(1.0, 60.0), shown=(9.0, 9.0)):
     """What the mask networks decide.
 
     ``validation`` and ``head`` are errors of conductivity and permittivity, ``contrasts`` those of the tumour by method
-    and quantity, ``sphere`` what cGANmask has in the tumour.
+    and quantity, ``sphere`` what cGANmask has in the tumour, ``shown`` the change by it over the true change.
     """
     errors = {"validation": validation, "test phantoms": (8.0, 8.0), "test head": head}
     document = {
@@ -156,13 +166,15 @@ def mask_document(validation, head, gradient=1.0, contrasts=None, sphere=(1.0, 6
     for (method, quantity), contrast in (contrasts or {}).items():
         row = {"method": method, "quantity": quantity}
         inside, sd = sphere[QUANTITIES.index(quantity)], 0.2 if quantity == SIGMA else 4.0
-        for case, difference in (("without", 6 * sd), ("with tumour", contrast * sd)):
+        truth = TUMOUR_TRUTH[quantity] - SPHERE_BEFORE["demo"][quantity]
+        before = inside - shown[QUANTITIES.index(quantity)] * truth
+        for case, mean, difference in (("without", before, 6 * sd), ("with tumour", inside, contrast * sd)):
             document["tumour"].append(row | {"case": case, "region": "shell", "mean": inside - difference, "sd": sd})
-            document["tumour"].append(row | {"case": case, "region": "tumour", "mean": inside, "sd": 9.0})
+            document["tumour"].append(row | {"case": case, "region": "tumour", "mean": mean, "sd": 9.0})
     return {"dl_ept/mask_networks": {"mask_networks": document}}
 
 
-def headline(seed, exchanged=2.0, thin=()):
+def headline(seed, response=0.5, thin=()):
     """All documents of a run at full length."""
     step = step_of(seed)
     contrasts = {("helmholtz", SIGMA): 0.2 + step, ("helmholtz", EPS): 0.4 + step}
@@ -173,7 +185,7 @@ def headline(seed, exchanged=2.0, thin=()):
         "dl_ept/helmholtz_boundaries": {"helmholtz_boundaries": {"rows": boundary_rows()}},
         "dl_ept/other_anatomy": {"anatomies": {"rows": anatomy_rows(step)}},
         "dl_ept/noise_levels": {"noise_levels": {"rows": noise_rows(step)}},
-        "dl_ept/unseen_sets": {"unseen_sets": unseen_document(step, exchanged)},
+        "dl_ept/unseen_sets": {"unseen_sets": unseen_document(step, response)},
     }
 
 
@@ -181,7 +193,9 @@ def heavier(seed):
     """The weights of the tumour test; its conductivity comes out at 0.85, its permittivity at 0.95 of the truth."""
     step = step_of(seed)
     contrasts = {("mask", SIGMA): 2.0 + step, ("mask", EPS): 3.5, ("helmholtz", SIGMA): 0.5, ("helmholtz", EPS): 3.0}
-    return mask_document((0.5, 0.5), (0.3 + step, 0.3 + step), 5.0, contrasts, (1.19 + 0.14 * step, 69.35))
+    return mask_document(
+        (0.5, 0.5), (0.3 + step, 0.3 + step), 5.0, contrasts, (1.19 + 0.14 * step, 69.35), (0.6, 0.8 + step)
+    )
 
 
 VARIANTS = {

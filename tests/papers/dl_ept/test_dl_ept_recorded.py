@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mrrepro.metrics.evidence import points_of, undecided_of
-from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps, exchange_bound, exchanged_error
+from mrrepro.papers.dl_ept.evidence import CLAIMS, RecordedSweeps
+from mrrepro.papers.dl_ept.field_reading import reads_fields
 from mrrepro.papers.dl_ept.network_files import read_slice_network
+from mrrepro.papers.dl_ept.network_inputs import QUANTITIES
 from mrrepro.papers.dl_ept.shipped import shipped_files
 from mrrepro.runs.code import code_digest
 from mrrepro.runs.ledger import Ledger
@@ -17,7 +19,7 @@ OF_FIELDS = {"noise_robust_at_100", "more_noise_robust_than_hept", "erroneous_at
 def test_every_attempted_claim_has_evidence_or_a_reason_why_none():
     sweeps = RecordedSweeps("demo")
     evidence, undecided = sweeps.claims(), undecided_of(sweeps, CLAIMS)
-    assert set(undecided) == {*OF_FIELDS, "hept_mean_within_10_percent"}
+    assert set(undecided) == {"hept_mean_within_10_percent"}
     assert set(evidence) == set(CLAIMS) - set(undecided)
     seedless = evidence.pop("hept_errors_at_boundaries")
     assert (seedless.seeds, seedless.n_cases) == ((0,), 3)
@@ -25,14 +27,13 @@ def test_every_attempted_claim_has_evidence_or_a_reason_why_none():
 
 
 @pytest.mark.parametrize("scale", ["demo", "paper"])
-def test_recorded_networks_of_the_mask_do_not_read_their_fields_and_say_nothing_of_noise(scale):
+def test_recorded_networks_read_their_fields_so_that_something_is_said_of_noise(scale):
     sweeps = RecordedSweeps(scale)
     documents = sweeps.documents("headline", "unseen_sets", "unseen_sets")
-    assert documents
-    assert max(exchanged_error(document, "mask") for document in documents) < exchange_bound()
-    assert not OF_FIELDS & (set(sweeps.claims()) | set(points_of(sweeps, CLAIMS)))
-    recorded = {record.id for record in Ledger("dl_ept").records(scale)}
-    assert not recorded & ({f"dl_ept.claim.{name}" for name in OF_FIELDS} | {"dl_ept.discussion.erroneous_snr"})
+    assert all(reads_fields(documents, method, q) for method in ("mask", "tissue") for q in QUANTITIES)
+    decided = set(sweeps.claims()) | set(points_of(sweeps, CLAIMS))
+    assert decided >= OF_FIELDS - ({"transceive_phase_suffices"} if scale == "paper" else set())
+    assert "dl_ept.discussion.erroneous_snr" in {record.id for record in Ledger("dl_ept").records(scale)}
 
 
 @pytest.mark.parametrize("third", ["mask", "tissue"])
