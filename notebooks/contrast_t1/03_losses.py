@@ -364,11 +364,11 @@ if all(map(sweeps.seeds, needed)):
     part = {name: sweeps.summary(name, "test_amplitude").mean() for name in needed}
     show_text(
         f"Where a fifth of the core leaks $p$ is below one half in every voxel: L1T keeps {part['sparse_l1t']:.2f}, "
-        f"L2T, over the same voxels, {part['sparse_l2t']:.2f}. On whole volumes L1T finds {drawn['l1t']:.2f} and L2T "
-        f"{drawn['l2t']:.2f}. Where all of the core leaks L1T keeps {part['whole_l1t']:.2f} with the usual evidence "
-        f"and {part['visible_l1t']:.2f} with strong evidence. From brain to tumor L1 goes from {drawn['l1b']:.2f} to "
-        f"{drawn['l1t']:.2f}, L2 from {drawn['l2b']:.2f} to {drawn['l2t']:.2f}; where all is visible L1 keeps "
-        f"{part['visible']:.2f} in the brain of a cube and {part['visible_l1t']:.2f} in its tumor."
+        f"L2T, over the same voxels, {part['sparse_l2t']:.2f}. Where all of the core leaks L1T keeps "
+        f"{part['whole_l1t']:.2f} with the usual evidence and {part['visible_l1t']:.2f} with strong evidence. On whole "
+        f"volumes voxels found less falsely enhanced ones go, from brain to tumor, from {drawn['l1b']:.2f} to "
+        f"{drawn['l1t']:.2f} under L1 and from {drawn['l2b']:.2f} to {drawn['l2t']:.2f} under L2. Where all is visible "
+        f"L1 keeps {part['visible']:.2f} in the brain of a cube and {part['visible_l1t']:.2f} in its tumor."
     )
 
 # %% [markdown]

@@ -227,7 +227,7 @@ for words, share in (("as read here", float(rising.mean())), ("over the whole im
     pays[words] = (
         f"{words}, where p > {1 / (2 + 1 / share):.3f}: in {yes:.0%} of tumors that enhance and {no:.0%} of others"
     )
-show_text(f"At the optimum of the first and the third term the core is drawn {'; '.join(pays.values())}.")
+show_text(f"At the optimum of the first and the third term the core is drawn: {'; '.join(pays.values())}.")
 
 # %% [markdown]
 # Such a mix would enhance in part, with false positives, and at less cost: it may be what the thesis has. No network of
