@@ -219,8 +219,9 @@ show_table(
 # %% [markdown]
 # ## The score that the background makes
 #
-# The thesis' mean absolute errors over the image and over the brain have one ratio for all losses, which is the
-# brain's share of the crop: outputs were masked before they were scored. And structural similarity (SSIM), whose
+# In Table 1 of the thesis the mean absolute errors over the image and over the brain have one ratio for all losses but
+# L2, about the share that a brain has of the crop. It is an inference from this, and nothing that the thesis says, that
+# outputs were masked before they were scored. And structural similarity (SSIM), whose
 # formula stands on the [page on losses](03_losses.ipynb), depends on what intensities are taken to be, and on the range
 # $L$ that its constants assume them to have. One pair of images, three conventions:
 
@@ -236,7 +237,8 @@ rows = [
 ]
 show_table(rows, caption="One pair of images, three scores. This chapter reports the last.", name="tab-conventions")
 show_text(
-    f"The brain fills {100 * share:.1f} % of the crop. An error over the image is that part of one over the brain."
+    f"The brain fills {100 * share:.1f} % of the crop. An error over the image is that part of one over the brain; "
+    f"where outputs are not masked it is more."
 )
 
 # %% [markdown]

@@ -94,7 +94,10 @@ claims = sweeps.claims()
 # The window has $11^3$ voxels and is computed as three products with banded matrices. Training and scores are on
 # intensities shifted to $[0, 1]$, with $L = 1$: on signed ones an inverted image scores well.
 #
-# Two of them are trained here, so that their images can be shown.
+# Section 2.6 defines two more, over the enhancing voxels alone, $L_{1E}$ and $L_{2E}$. The thesis prints no result of
+# either, and neither is trained by itself here; $L_{1E}$ is read as the third term of the [mix](05_mix.ipynb).
+#
+# Two of the seven are trained here, so that their images can be shown.
 
 # %%
 chosen = {"L1 in the brain": "L1B", "L1 in the tumor": "L1T"}
@@ -118,7 +121,7 @@ show(
     "brain the "
     "synthetic image is a plausible brain; with the loss in the tumor the brain outside the red outline is distorted.",
     caption="Patients seen in training (upper rows) and new ones (lower rows); the counterpart of the thesis' Figs. "
-    "4 and 5.",
+    "4 and 5 for two of the seven losses. Of the other five no pictures are kept.",
     name="fig-contrast-losses",
 )
 
@@ -141,35 +144,42 @@ show_table(
 # %% [markdown]
 # ## What sees enhancement
 #
-# The nine scores average over many voxels that never enhance. Two that see enhancement: the share of the truly
-# enhancing voxels in which the synthetic image exceeds T1 by the threshold, and the amplitude kept, whose optimum under
-# L1 and L2 is known.
+# The nine scores average over many voxels that never enhance. Two that see enhancement: the amplitude kept, whose
+# optimum under L1 and L2 is known; and the share of the truly enhancing voxels in which the synthetic image exceeds T1
+# by the threshold, less the share of tumors that do not enhance in which it does so, too. The difference is that of an
+# image that enhances: one that brightens every tumor has nothing of it, and one that draws nothing neither.
 
 # %% tags=["hide-input"]
 law = run.settings.cohort.law()
-optima = {"L1B": law.amplitude_kept("absolute"), "L2B": law.amplitude_kept("squared")}
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-shown = {label: name for label, name in recorded.items() if label in ("L1", "L2", "L1B", "L2B", "SSIM")}
-if shown:
-    kept = {label: sweeps.summary(name, "test_amplitude") for label, name in shown.items()}
+optima = {f"L1{region}": law.amplitude_kept("absolute") for region in ("", "B", "T")}
+optima |= {f"L2{region}": law.amplitude_kept("squared") for region in ("", "B", "T")}
+figure, panels = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+kept = {label: sweeps.summary(name, "test_amplitude") for label, name in recorded.items()}
+told = {label: sweeps.enhanced(name) for label, name in recorded.items()}
+if recorded:
     plots.by_seed(panels[0], kept, "amplitude kept", optima)
-    voxels = {label: sweeps.found(name) for label, name in shown.items()}
-    plots.by_seed(panels[1], voxels, "share of enhancing voxels found")
+    plots.by_seed(panels[1], told, "share found less falsely enhanced")
 show(
     figure,
-    alt="Left, the amplitude kept for five losses over three seeds, crosses at the optima of L1 and L2. Right, the "
-    "share of "
-    "enhancing tumor voxels found.",
-    caption="Left: what is kept of the true enhancement; red crosses: the Monte Carlo optimum of the cohort's law. "
-    "Right: "
-    "voxels found above the threshold. New patients, recorded at demo.",
+    alt="Left, the amplitude kept for seven losses over three seeds, crosses at the optima of L1 and L2, all above the "
+    "dots. Right, the share of enhancing tumor voxels found less that of tumors that do not enhance: largest for L2 in "
+    "the tumor.",
+    caption="Left: what is kept of the true enhancement; red crosses: the Monte Carlo optimum of the cohort's law, "
+    "which is that of a voxel and the same in image, brain and tumor. Right: voxels found above the threshold, less "
+    "the falsely enhanced share of other tumors. New patients, recorded at demo.",
     name="fig-amplitude",
 )
 
 # %%
-if "L1B" in shown and "L2B" in shown:
+if len(recorded) == len(names):
     parts = [f"{name} keeps {kept[name].mean():.2f} where {optima[name]:.2f} is best" for name in ("L1B", "L2B")]
-    show_text(f"{'; '.join(parts)}. How much of the gap is the training's fault is asked below.")
+    seeds = ", ".join(f"{share:.2f}" for share in told["L2T"])
+    others = max(values.max() for name, values in told.items() if name not in ("L2", "L2T"))
+    show_text(
+        f"{'; '.join(parts)}. How much of the gap is the training's fault is asked below. Not every loss draws "
+        f"nothing: L2T does enhance a little, {seeds} by seed, and L2 {told['L2'].mean():.2f} on the average; of the "
+        f"other five none has more than {others:.2f} in any seed."
+    )
 
 # %% [markdown]
 # ## A control that must succeed
@@ -184,7 +194,8 @@ if "L1B" in shown and "L2B" in shown:
 # - The optima suppose that the core is known. At voxels of 4 mm it hardly stands out from oedema; in the cubes its T1
 #   is longer (`cohort.core_contrast`), and so nothing but $E$ and the leaky part is left to guess.
 # - Model 0 has, at the width of `demo`, hardly more features than it needs to copy T1. The cubes are for model 1.
-# - A hundred patients are learned by heart. The cubes come from four times as many, and a tumor fills much of a cube.
+# - Few voxels and steps went to the tumor. The cubes come from four times as many patients, and a tumor fills much of
+#   a cube.
 #
 # The control and the two rows near the optima below are therefore L1 and L2 *in the brain of a cube*.
 
@@ -208,10 +219,14 @@ control = "visible_enhancement_is_learned"
 if control in claims:
     shares = sweeps.found("visible")
     verdict = "passes" if claims[control].statistic.low > 0.5 else "does not pass"
+    rises = " / ".join(f"{rise:.2f}" for rise in sweeps.summary("visible", "test_amplitude"))
     show_text(
         f"L1 in the brain of the cubes, all visible: {', '.join(f'{share:.2f}' for share in shares)} of the enhancing "
-        f"voxels found by seed, Dice {sweeps.summary('visible', 'test_dice').mean():.2f}. The control {verdict}: it "
-        f"asks for an interval above one half."
+        f"voxels found by seed ({sweeps.false_share('visible').mean():.2f} of other tumors), Dice "
+        f"{sweeps.summary('visible', 'test_dice').mean():.2f}. The control {verdict}: it asks for more than one half. "
+        f"But of the amplitude the network keeps {rises}, where {strong.amplitude_kept('absolute'):.2f} is best: a "
+        f"voxel counts as found from the threshold on. A part of the rise that is missing is the training's, here and "
+        f"wherever less can be seen."
     )
 
 # %% [markdown]
@@ -304,11 +319,77 @@ if law.enhancing_fraction > 0.5 and law.evidence_separation > 0:
     )
 
 # %% [markdown]
+# ## Two explanations of one result
+#
+# That the best estimate under L1 is a median is *our* explanation, and not the thesis'. The thesis has two of its own.
+# Enhancing voxels are outnumbered by healthy ones, so that a loss learns the healthy brain (section 4.1); losses in
+# brain and tumor, and [patches](04_models_and_patches.ipynb), were made to correct this. And single losses may be too
+# simple for the problem (section 4.8), of which the [page on the mix](05_mix.ipynb) has more.
+#
+# Numbers of voxels and medians predict different things. If healthy voxels are the cause, losses over the same voxels
+# fare alike, and those in the tumor enhance. If the median is, L1T draws nothing where $q\,P(E = 1 | z) < 1/2$,
+# whatever voxels are left out, while L2T keeps the mean; and with as many enhancing voxels as before L1T enhances where
+# the inputs tell which they are.
+
+# %% tags=["hide-input"]
+pairs = [(loss, "whole volumes", loss.lower(), "usual") for loss in ("L1B", "L1T", "L2B", "L2T")]
+for cell in ("usual", "sparse", "whole", "visible"):
+    pairs += [(loss, "cubes", f"{cell}_{loss.lower()}", cell) for loss in ("L1T", "L2T")]
+rows = []
+for loss, of, name, cell in [pair for pair in pairs if sweeps.seeds(pair[2])]:
+    its = EnhancementLaw(*recipe.CELLS[cell])
+    row = {"loss": loss, "of": of, "d'": its.evidence_separation, "q": its.enhancing_fraction}
+    row["best to keep"] = its.amplitude_kept("absolute" if loss.startswith("L1") else "squared")
+    row["kept"] = float(sweeps.summary(name, "test_amplitude").mean())
+    rows.append(row | {"found less falsely enhanced": float(sweeps.enhanced(name).mean())})
+show_table(
+    rows or [{"loss": "none recorded"}],
+    caption="Amplitude and voxels by loss and law, means over the recorded seeds, new patients.",
+    name="tab-explanations",
+)
+
+# %%
+truly, lesion = cohort.region_masks(some, images).enhancement, tumor
+leaks = cohort.facts("enhances", some).astype(bool)
+in_tumor = [float(truly[k][lesion[k]].float().mean()) for k in np.flatnonzero(leaks)]
+show_text(
+    f"In this run's cohort {truly.float().mean():.1%} of the voxels of a volume rise above the threshold, most of them "
+    f"vessels, fissure and edges; in the tumor of a patient who enhances {np.mean(in_tumor or [0.0]):.0%} do."
+)
+
+# %%
+needed = ("l1b", "l1t", "l2b", "l2t", "sparse_l1t", "sparse_l2t", "whole_l1t", "visible_l1t", "visible")
+if all(map(sweeps.seeds, needed)):
+    drawn = {name: sweeps.enhanced(name).mean() for name in needed}
+    part = {name: sweeps.summary(name, "test_amplitude").mean() for name in needed}
+    show_text(
+        f"Where a fifth of the core leaks $p$ is below one half in every voxel: L1T keeps {part['sparse_l1t']:.2f}, "
+        f"L2T, over the same voxels, {part['sparse_l2t']:.2f}. Where all of the core leaks L1T keeps "
+        f"{part['whole_l1t']:.2f} with the usual evidence and {part['visible_l1t']:.2f} with strong evidence. On whole "
+        f"volumes voxels found less falsely enhanced ones go, from brain to tumor, from {drawn['l1b']:.2f} to "
+        f"{drawn['l1t']:.2f} under L1 and from {drawn['l2b']:.2f} to {drawn['l2t']:.2f} under L2. Where all is visible "
+        f"L1 keeps {part['visible']:.2f} in the brain of a cube and {part['visible_l1t']:.2f} in its tumor."
+    )
+
+# %% [markdown]
+# The number of voxels tells neither L1T from L2T nor the one evidence from the other: it is not what keeps L1 from
+# enhancing here. Nor is it without effect. Under L2, and where there is much to see, a loss in the tumor draws more:
+# healthy voxels hold up what a short training learns. And the median is not all: where it allows a rise, L1T keeps less
+# of it than would be best, and on whole volumes, where the control failed, the two explanations are not told apart for
+# L1 in the brain. That $p$ lies mostly below one half is *built into* these patients; whether it does in those of the
+# thesis no simulation can say.
+
+# %% [markdown]
 # ## The claims
 #
 # The patients of a seed share one pair of networks: a difference is first averaged over them, and its interval is over
-# the three seeds. Shares have their mean and interval on the scale of $\log (p / (1 - p))$, and so stay between 0
-# and 1.
+# the three seeds. A share by itself has its mean and interval on the scale of $\log (p / (1 - p))$, and so stays
+# between 0 and 1. Whether something enhances is decided on the voxels found less those falsely enhanced, which the
+# ledger says was changed after results had been seen.
+#
+# Four epochs of a hundred patients cannot learn them by heart. The thesis trained for up to 300 epochs: that the
+# networks here draw hardly more in their own training patients than in others says nothing against its Fig. 4.
+# <!-- typed: 300: epochs of the thesis, a setting -->
 #
 # The fissure enhances in most simulated patients, at a place that the inputs show, and nothing tells in which. All this
 # is built in; that a network draws it, and draws it in the others as well, is not.
@@ -324,17 +405,11 @@ if len(shares) == 2:
     )
 
 # %%
-decided = ["l1_l2_ssim_no_enhancement", "seen_patients_enhance", "ssim_no_enhancement_seen", "ssim_sharper"]
-decided += ["ssim_scores_best", "ssim_best_mae", "l2_best_mse", "losses_equivalent", "tumor_masked_losses_distort"]
-decided += [
-    "focus_does_not_help_tumor",
-    "focus_does_not_help_brain",
-    "fissure_learned",
-    "fissure_hallucinated",
-    "l1_near_optimum",
-    "l2_near_optimum",
-]
-decided += [control, followed, "beats_copy", "beats_regression"]
+decided = ["l1_l2_ssim_no_enhancement", "imbalance_hides_enhancement", "seen_patients_enhance"]
+decided += ["ssim_no_enhancement_seen", "ssim_sharper", "ssim_scores_best", "ssim_best_mae", "l2_best_mse"]
+decided += ["losses_equivalent", "tumor_masked_losses_distort", "focus_does_not_help_tumor"]
+decided += ["focus_does_not_help_brain", "fissure_learned", "fissure_hallucinated"]
+decided += ["l1_near_optimum", "l2_near_optimum", control, followed, "beats_copy", "beats_regression"]
 record_claims(run, claims, decided, by=evidence.MAKERS)
 show_table(claim_rows(run, claims, decided), caption="What decides each claim.", name="tab-claims-losses")
 

@@ -33,7 +33,8 @@ if importlib.util.find_spec("mrrepro") is None:
 # **Time.** A minute and a half at `demo`: the chapter's network is trained here.
 #
 # **Limits.** The third term of eq. 4 is illegible in the copy at hand; it is read as an error over the enhancing
-# voxels, and the other reading is tried below. Simulated patients; one small network.
+# voxels, and one other reading is tried below. Two more are not, and the scores speak against the one that is taken.
+# Simulated patients; one small network.
 
 # %% tags=["parameters"]
 scale = "demo"  # smoke, demo, colab or paper
@@ -73,7 +74,7 @@ claims = sweeps.claims()
 # $$ L_M = \lambda_1 L_1 + \lambda_2 L_\text{SSIM} + \lambda_3 L_{1E}, \qquad \lambda_1 = \lambda_2 = \lambda_3 = 1 $$
 #
 # $L_\text{SSIM}$ is one less the [structural similarity](03_losses.ipynb), and $L_{1E}$ is the mean absolute error over
-# the voxels that truly rise by more than the threshold. Where none does it is zero here.
+# the voxels that truly rise by more than the threshold, whether a tumor is there or not.
 
 # %%
 record = history["record"]
@@ -88,6 +89,19 @@ show(
     "images brighten the tumor core coarsely, in patients that enhance and in those that do not.",
     caption="The mix on new patients; the counterpart of Fig. 8.",
     name="fig-mix",
+)
+
+# %%
+cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
+some = list(cohort.sets["test"])[:24]
+masks, leaks = cohort.region_masks(some, cohort.images(some)), cohort.facts("enhances", some).astype(bool)
+rising = masks.enhancement.flatten(1).float().mean(1).numpy()
+outside = (masks.enhancement & ~masks.tumor).flatten(1).float().mean(1).numpy() / np.maximum(rising, 1e-9)
+elsewhere = f"{outside[leaks].mean():.0%}" if any(leaks) else "all"
+show_text(
+    f"The enhancement mask is never empty: from {rising.min():.1%} to {rising.max():.1%} of a volume rise, "
+    f"{rising.mean():.1%} on the average. In patients whose tumor enhances {elsewhere} of them lie outside of it: "
+    f"vessels, the fissure, and edges that are not aligned."
 )
 
 # %% [markdown]
@@ -156,6 +170,76 @@ rows = [*baseline_rows(baselines), score_row("the mix, this run", scores, "test"
 show_table(rows, caption=words, name="tab-baselines")
 
 # %% [markdown]
+# ## Coarse?
+#
+# The thesis calls the enhancement of its mix coarse and of low detail (section 4.4 and section 4.8): it means blur,
+# which it saw by eye. No measure of that is recorded here, and whether the mix is coarse is left open. A low Dice, by
+# which it was decided until the results had been seen, says something else: an image without any enhancement has zero,
+# and the core itself, which is all that the inputs show, does not reach one.
+
+# %%
+solid, drawn = cohort.mask("solid", some), masks.enhancement & masks.tumor
+both = 2 * (solid & drawn).flatten(1).sum(1).numpy()
+ideal = both / (solid.flatten(1).sum(1) + drawn.flatten(1).sum(1)).clamp(min=1).numpy()
+if "mix" in variants and solid[leaks].any():
+    show_text(
+        f"Dice of the mix {sweeps.summary('headline', 'test_dice').mean():.2f}; of the whole core, drawn in just those "
+        f"patients whose tumor enhances, {ideal[leaks].mean():.2f}."
+    )
+
+# %% [markdown]
+# ## What the scores say of the reading of eq. 4
+#
+# In the thesis the mix costs nothing: its errors equal those of L1 in the brain (Table 4), and section 4.4 has it that
+# the differences are not noticeable. Here it costs much. This speaks *against* the reading of the third term that is
+# taken here.
+
+# %%
+printed = {number.id: number.value for number in run.ledger.numbers}
+theirs = {label: printed[f"contrast_t1.table8.{row}.mae_b"] for label, row in (("mix", "lm"), ("L1B", "l1b"))}
+if sweeps.seeds("headline") and sweeps.seeds("l1b") and sweeps.seeds("l1t"):
+    ours = {label: sweeps.mean(name, "test_mae_b").mean() for label, name in (("mix", "headline"), ("L1B", "l1b"))}
+    wrong = [sweeps.mean(name, "test_e_false_in_healthy_brain").mean() for name in ("headline", "l1b")]
+    show_text(
+        f"Mean absolute error in the brain: mix {ours['mix']:.3f}, L1B {ours['L1B']:.3f}; in the thesis "
+        f"{theirs['mix']} and {theirs['L1B']}. The mix here is {ours['mix'] / ours['L1B'] - 1:.0%} worse than L1B, and "
+        f"worse in the brain than L1 in the tumor alone ({sweeps.mean('l1t', 'test_mae_b').mean():.3f}). Outside the "
+        f"tumor it brightens {wrong[0]:.0f} voxels of a brain falsely, L1B {wrong[1]:.0f}."
+    )
+
+# %% [markdown]
+# The cause is the bound above. $n$ counts all voxels that rise, and they are few. The third term is a mean over these
+# few, so that each weighs $N/n$ times as much as in the first; and it never sees a voxel that does not rise. *Every*
+# voxel of the brain pays when it is drawn brighter, if it rises in more than about $n/N$ of the cases in which it looks
+# as it does. Vessels, the fissure and edges are not where the inputs say in every patient; around all of them the image
+# is too bright.
+#
+# Two readings are not tried. The index may be a B: the copy's *g* stands for B in *MAEg* (Table 5), as it stands for E
+# in *Log* (section 2.6). L1 in the brain as third term would leave the scores as they are, but brings no enhancement by
+# the argument on [the page on losses](03_losses.ipynb). Or the error over the enhancing voxels may be divided by the
+# voxels of the whole image: an enhancing voxel then counts twice, and enhancing pays where $p > 1/3$.
+
+# %%
+half, spread = 0.5 * law.evidence_separation, np.random.default_rng(0).standard_normal(20_000)
+pays = {}
+for words, share in (("as read here", float(rising.mean())), ("over the whole image", 1.0)):
+    yes, no = (float(law.best_rise_mixed(spread + sign * half, share).mean()) for sign in (1, -1))
+    pays[words] = (
+        f"{words}, where p > {1 / (2 + 1 / share):.3f}: in {yes:.0%} of tumors that enhance and {no:.0%} of others"
+    )
+show_text(f"At the optimum of the first and the third term the core is drawn: {'; '.join(pays.values())}.")
+
+# %% [markdown]
+# Such a mix would enhance in part, with false positives, and at less cost: it may be what the thesis has. No network of
+# it is recorded, and no simulation can settle what stood in a damaged equation.
+#
+# **Agreement in absolute scores is no evidence.** Some of the mix's errors lie within the tolerance of the thesis': so
+# they do because the mix is that much worse than its own L1B here. Simulated patients in voxels of 4 mm and real ones
+# in voxels of 1 mm have no reason to share an error, and where two numbers meet, they meet by chance. What can be held
+# against the thesis is how losses, networks and inputs lie to each other.
+# <!-- typed: 4, 1: edges of voxels, settings -->
+
+# %% [markdown]
 # ## Does it say who enhances?
 #
 # A coarse enhancement might still be useful if it came in the right patients. Take the mean synthetic rise of a
@@ -204,7 +288,6 @@ if areas:
 # tumor the two work against each other.
 
 # %%
-cohort = cohorts.Cohort(run.make(cohorts.COHORT), run.settings.cohort)
 asked = list(cohort.sets["labelled"])[: labels.size]
 z, core = cohort.facts("evidence", asked), scores["labelled_score"]
 if z[0] is not None and len(set(labels)) == 2:
@@ -309,12 +392,17 @@ if not at_paper.seeds("headline"):
 
 # %% [markdown]
 # ## The claims
+#
+# Whether something enhances is decided on the enhancing voxels found less the falsely enhanced share of tumors that do
+# not enhance, which the ledger says was changed after results had been seen. The thesis also asks whether single losses
+# are too simple (section 4.8): the mix with the tumor as its third region has as many terms. That the mix outperforms
+# all other losses (section 6) holds by Table 4 in structural similarity over image and brain, and in nothing else.
 
 # %%
 record_rows(run, sweeps, {**MIX, **ABSTRACT}, by=evidence.MAKERS)
 
 # %%
-decided = ["mix_alone_enhances", "mix_is_coarse", "mix_false_positives", "mix_scores_alike", "mix_best_ssim"]
+decided = ["mix_alone_enhances", "complexity_enhances", "mix_false_positives", "mix_scores_alike", "mix_best_ssim"]
 decided += ["mix_no_gain_in_tumor", "mix_needs_the_enhancement_mask", "threshold_does_not_decide"]
 decided += ["mix_prevents_distortions", "coarse_enhancement_costs_scores"]
 decided += ["adversarial_term_helps", "occurrence_finds_voxels", "occurrence_fewer_false"]

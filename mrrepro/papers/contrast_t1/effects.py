@@ -22,7 +22,7 @@ def effects(runs: RecordedSweeps) -> dict[str, str]:
             "appearance": (("visible",), _appearance),
             "core_contrast": (("near_l1b", "near_l2b"), _core_contrast),
             "near_optimum": (("l1b", "near_l1b", "l2b", "near_l2b"), _near_optimum),
-            "mix_third_term": (("headline", "mix_tumor"), _third_term),
+            "mix_third_term": (("headline", "mix_tumor", "l1b"), _third_term),
             "mix_weights": (("headline", "mix_light", "mix_heavy"), _weights),
             "adversarial": (("headline", "mix_gan"), _adversarial),
             "occurrence": (("headline", "where"), _occurrence),
@@ -94,7 +94,9 @@ def _third_term(runs: RecordedSweeps) -> str:
     return (
         "Share of enhancing voxels found (falsely enhanced share of other tumors) "
         f"{_enhances(runs, 'headline')} with the enhancement as the third term's region, "
-        f"{_enhances(runs, 'mix_tumor')} with the tumor {runs.made('headline', 'mix_tumor')}"
+        f"{_enhances(runs, 'mix_tumor')} with the tumor; mean absolute error in the brain "
+        f"{_brain_error(runs, 'headline')} and {_brain_error(runs, 'mix_tumor')}, of L1B {_brain_error(runs, 'l1b')} "
+        f"{runs.made('headline', 'mix_tumor', 'l1b')}"
     )
 
 

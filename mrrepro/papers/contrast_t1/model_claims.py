@@ -11,7 +11,7 @@ from mrrepro.papers.contrast_t1.recorded_scores import (
     Claims,
     RecordedScores,
     difference,
-    largest_found,
+    enhances,
 )
 from mrrepro.runs.records import Statistic
 
@@ -54,7 +54,7 @@ def _smaller_worse(sweeps: RecordedScores) -> tuple[Statistic, int]:
 
 CLAIMS: Claims = {
     "models_equivalent": (_MODELS, _models_equivalent),
-    "no_model_enhances": (_ALL_MODELS, largest_found(_ALL_MODELS, "largest over models 0 to 4 and three losses")),
+    "no_model_enhances": (_ALL_MODELS, enhances(_ALL_MODELS, "largest over models 0 to 4 and three losses")),
     "fissure_hallucinated_with_most_models": (_ALL_MODELS, _fissure_with_most),
     "model0_brightens_dark": (_MODELS, _dark),
     "smaller_patches_worse": (_ALL_SIZES, _smaller_worse),
@@ -62,7 +62,7 @@ CLAIMS: Claims = {
         ("patch64", "model1"),
         difference("mean absolute error over the central cube", "patch64", "model1", "test_central_mae"),
     ),
-    "patches_do_not_enhance": (_ALL_PATCHES, largest_found(_ALL_PATCHES, "largest over patches and three losses")),
+    "patches_do_not_enhance": (_ALL_PATCHES, enhances(_ALL_PATCHES, "largest over patches and three losses")),
     "xavier_beats_he": (
         ("model1_he", "model1"),
         lambda s: (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mrrepro.metrics.evidence import OneSeed
-from mrrepro.papers.contrast_t1 import evidence, recipe, result_values
+from mrrepro.papers.contrast_t1 import evidence, loss_claims, recipe, result_values
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
 from mrrepro.papers.contrast_t1.law_claims import amplitudes
 from mrrepro.papers.contrast_t1.recorded_scores import share_over_seeds
@@ -55,8 +55,9 @@ def patient_numbers(means):
             numbers[key] = [[0.99, v - 0.001, 0.99, v + 0.001] for v in values]
         elif name == "seen":
             numbers["seen_found_0.3"] = [[0.99, v - 0.001, 0.99, v + 0.001] for v in values]
-        elif name == "false":
-            numbers["test_false_share_0.3"] = [[v - 0.01, 0.99, v + 0.01, 0.99] for v in values]
+        elif name in ("false", "false_0.2", "false_0.4"):
+            key = f"test_false_share_{name.removeprefix('false_') if '_' in name else '0.3'}"
+            numbers[key] = [[v - 0.01, 0.99, v + 0.01, 0.99] for v in values]
         elif name == "fissure":
             numbers["test_rise_sinus"] = [[v - 0.01, 0.9, 0.7, v + 0.01] for v in values]
         else:
@@ -72,6 +73,14 @@ MODELS = [recipe.compared(f"model{k}", loss) for loss in recipe.COMPARED_LOSSES 
 PATCHES = [recipe.compared(f"patch{edge}", loss) for loss in recipe.COMPARED_LOSSES for edge in (128, 96, 64)]
 STEEP = {"model1": 0.1, "patch128": 0.2, "patch96": 0.3, "patch64": 0.4}
 RISING = (0.3, 0.4, 0.6)
+
+
+def quiet(*variants):
+    """Variants that find one voxel in fifty, and enhance as much of the tumors that do not."""
+    return {variant: {"found": same(0.02), "false": same(0.02)} for variant in variants}
+
+
+FALSE_AT_BOTH = {"false_0.2": same(0.2), "false_0.4": same(0.1)}
 
 PLAIN = {
     # what each variant is recorded with by seed, and what the statistic is by seed
@@ -126,12 +135,45 @@ PLAIN = {
         {"patch64": {"central_mae": RISING}, "model1": {"central_mae": same(0.2)}},
         (0.1, 0.2, 0.4),
     ),
+    "l1_l2_ssim_no_enhancement": (
+        quiet(*loss_claims.SINGLE)
+        | {"l2t": {"found": (0.4, 0.1, 0.1), "false": same(0.1)}, "lssim": {"found": same(0.99), "false": same(0.9)}},
+        (0.3, 0.09, 0.09),
+    ),
+    "imbalance_hides_enhancement": (
+        quiet("l1b", "l2b")
+        | {"l1t": {"found": (0.5, 0.3, 0.2), "false": same(0.1)}, "l2t": {"found": same(0.4), "false": same(0.1)}},
+        (0.3, 0.2, 0.1),
+    ),
+    "no_model_enhances": (
+        quiet(*MODELS)
+        | {"model3_l2b": {"found": (0.3, 0.2, 0.01), "false": same(0.1)}}
+        | {"model4_lssim": {"found": (0.99, 0.1, 0.7), "false": (0.99, 0.1, 0.2)}},
+        (0.2, 0.1, 0.5),
+    ),
+    "patches_do_not_enhance": (
+        quiet(*PATCHES)
+        | {"patch64_lssim": {"found": (0.99, 0.98, 0.7), "false": (0.98, 0.98, 0.2)}}
+        | {"patch128": {"found": (0.11, 0.02, 0.02), "false": same(0.01)}},
+        (0.1, 0.01, 0.5),
+    ),
+    "visible_enhancement_is_learned": ({"visible": {"found": (0.7, 0.8, 0.95), "false": same(0.1)}}, (0.6, 0.7, 0.85)),
+    "mix_needs_the_enhancement_mask": ({"mix_tumor": {"found": RISING, "false": same(0.1)}}, (0.2, 0.3, 0.5)),
     "mix_alone_enhances": (
-        {"headline": {"found": (0.6, 0.7, 0.9)}}
-        | {"l1b": {"found": same(0.1)}, "l2b": {"found": (0.2, 0.2, 0.1)}, "lssim": {"found": (0.1, 0.1, 0.3)}},
+        {"headline": {"found": (0.6, 0.7, 0.9), "false": same(0.1)}}
+        | quiet("l1", "l2", "l1b", "l2b", "lssim")
+        | {
+            "l1t": {"found": (0.1, 0.1, 0.3), "false": same(0.1)},
+            "l2t": {"found": (0.2, 0.2, 0.1), "false": same(0.1)},
+        },
         (0.4, 0.5, 0.6),
     ),
-    "mix_is_coarse": ({"headline": {"dice": RISING}}, RISING),
+    "complexity_enhances": (
+        {"mix_tumor": {"found": (0.6, 0.7, 0.9), "false": same(0.1)}}
+        | quiet("l1b", "lssim")
+        | {"l2b": {"found": (0.2, 0.2, 0.4), "false": same(0.1)}},
+        (0.4, 0.5, 0.5),
+    ),
     "mix_false_positives": ({"headline": {"false": RISING}, "l1b": {"false": same(0.1)}}, (0.2, 0.3, 0.5)),
     "mix_scores_alike": ({"headline": {"mae_b": RISING}, "l1b": {"mae_b": same(0.2)}}, (0.1, 0.2, 0.4)),
     "mix_best_ssim": ({"headline": {"ssim_b": RISING}, "lssim": {"ssim_b": same(0.2)}}, (0.1, 0.2, 0.4)),
@@ -141,9 +183,9 @@ PLAIN = {
         (2.0, 2.5, 3.0),
     ),
     "threshold_does_not_decide": (
-        {"headline": {"found_0.2": same(0.9), "found_0.4": (0.4, 0.5, 0.9)}}
-        | {"l1b": {"found_0.2": same(0.2), "found_0.4": same(0.1)}},
-        (0.3, 0.4, 0.7),
+        {"headline": {"found_0.2": same(0.9), "found_0.4": (0.4, 0.5, 0.9)} | FALSE_AT_BOTH}
+        | {"l1b": {"found_0.2": same(0.3), "found_0.4": same(0.2), "false_0.2": same(0.1), "false_0.4": same(0.1)}},
+        (0.2, 0.3, 0.5),
     ),
     "adversarial_term_helps": ({"mix_gan": {"dice": RISING}, "headline": {"dice": same(0.5)}}, (-0.2, -0.1, 0.1)),
     "occurrence_finds_voxels": (
@@ -157,24 +199,7 @@ PLAIN = {
 """Claims whose statistic is a plain mean over seeds."""
 
 SHARES = {
-    "l1_l2_ssim_no_enhancement": (
-        {"l1b": {"found": (0.01, 0.02, 0.03)}, "l2b": {"found": (0.04, 0.01, 0.02)}}
-        | {"lssim": {"found": (0.01, 0.01, 0.05)}},
-        (0.04, 0.02, 0.05),
-    ),
     "ssim_no_enhancement_seen": ({"lssim": {"seen": (0.02, 0.03, 0.05), "found": same(0.9)}}, (0.02, 0.03, 0.05)),
-    "visible_enhancement_is_learned": ({"visible": {"found": (0.7, 0.8, 0.95)}}, (0.7, 0.8, 0.95)),
-    "mix_needs_the_enhancement_mask": ({"mix_tumor": {"found": (0.02, 0.03, 0.05)}}, (0.02, 0.03, 0.05)),
-    "no_model_enhances": (
-        {name: {"found": same(0.02)} for name in MODELS}
-        | {"model3_l2b": {"found": (0.3, 0.2, 0.01)}, "model4_lssim": {"found": (0.01, 0.1, 0.7)}},
-        (0.3, 0.2, 0.7),
-    ),
-    "patches_do_not_enhance": (
-        {name: {"found": same(0.02)} for name in PATCHES}
-        | {"patch64_lssim": {"found": (0.99, 0.9, 0.01)}, "patch128": {"found": (0.01, 0.1, 0.7)}},
-        (0.99, 0.9, 0.7),
-    ),
 }
 """Claims on a share, whose mean over seeds is of logits."""
 
@@ -340,8 +365,9 @@ def test_what_is_kept_in_training_is_a_part_of_the_true_rise_against_volumes(tmp
 
 
 def test_one_seed_or_other_seeds_decide_nothing(tmp_path):
-    for seeds, variant in ((SEEDS, "l1b"), (SEEDS[:2], "l2b"), (SEEDS, "lssim")):
-        write(tmp_path, variant, patient_numbers({"found": (0.1, 0.2, 0.3)}))
+    for variant in loss_claims.SINGLE:
+        seeds = SEEDS[:2] if variant == "l2b" else SEEDS
+        write(tmp_path, variant, patient_numbers({"found": (0.1, 0.2, 0.3), "false": same(0.1)}))
         document = json.loads((tmp_path / f"{variant}.json").read_text())
         (tmp_path / f"{variant}.json").write_text(json.dumps({"runs": document["runs"][: len(seeds)]}))
     assert RecordedSweeps("demo", tmp_path).claim("l1_l2_ssim_no_enhancement") is None
@@ -355,7 +381,8 @@ def made_up(generator):
         return generator.uniform(0.1, 0.9, (3, 4)).tolist()
 
     names = ["mae", "mse", "ssim", "mae_b", "mse_b", "ssim_b", "mae_t", "mse_t", "ssim_t", "gradient", "checkerboard"]
-    names += ["dark_error", "central_mae", "found_0.2", "found_0.3", "found_0.4", "false_share_0.3", "found_sinus"]
+    names += ["dark_error", "central_mae", "found_0.2", "found_0.3", "found_0.4", "found_sinus"]
+    names += ["false_share_0.2", "false_share_0.3", "false_share_0.4"]
     numbers = {f"test_{name}": table() for name in [*names, "rise_sinus", "true_rise_sinus"]}
     numbers |= {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")}
     numbers |= {"seen_found_0.3": table(), "test_sinus_enhances": [[0, 1, 1, 0]] * 3}
