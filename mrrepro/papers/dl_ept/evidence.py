@@ -133,9 +133,11 @@ def _sd_over_mean(runs: RecordedRuns) -> tuple[Statistic, int]:
     return over_seeds("smallest SD over mean of H-EPT in WM and GM", values), 4
 
 
-def _phantom(name: str, value: Callable[[list[Row], str], float]) -> tuple[tuple[str, ...], Builder]:
+def _phantom(
+    name: str, value: Callable[[list[Row], str], float], case: str = "phantom_42"
+) -> tuple[tuple[str, ...], Builder]:
     def build(runs: RecordedRuns) -> tuple[Statistic, int]:
-        values = [max(value(select_rows(rows, case="phantom_42"), q) for q in QUANTITIES) for rows in _table1(runs)]
+        values = [max(value(select_rows(rows, case=case), q) for q in QUANTITIES) for rows in _table1(runs)]
         return over_seeds(name, values), len(QUANTITIES)
 
     return ("headline",), build
@@ -200,9 +202,9 @@ def _chosen_weights(runs: RecordedRuns) -> tuple[Statistic, int]:
     return over_seeds(name, np.array(chosen) - np.min(others, axis=0)), 1
 
 
-def tumour_row(document: Row, method: str, region: str, quantity: str) -> Row:
+def tumour_row(document: Row, method: str, region: str, quantity: str, case: str = "with tumour") -> Row:
     """Return a row of the recorded tumour test."""
-    return select_rows(document["tumour"], case="with tumour", method=method, region=region, quantity=quantity)[0]
+    return select_rows(document["tumour"], case=case, method=method, region=region, quantity=quantity)[0]
 
 
 def tumour_contrast(document: Row, method: str, quantity: str) -> float:
