@@ -107,6 +107,9 @@ def expect(
     output: Annotated[
         Path | None, typer.Option(help="folder for executed notebooks and receipts; else that of the results")
     ] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="run nothing: only what three recorded seeds of the scale decide")
+    ] = False,
 ) -> None:
     """Run a chapter over seeds and compute from it which values a rerun may be expected to give.
 
@@ -115,6 +118,11 @@ def expect(
     from mrrepro.cli.record import read_seeds
     from mrrepro.cli.run import run_notebooks
 
+    if recorded:
+        if seeds or artifacts or output:
+            raise ValueError("--recorded runs nothing: leave out --seeds, --artifacts and --output.")
+        _write_recorded_bands(chapter, scale)
+        return
     numbers = read_seeds(seeds or ("0,1,2,3,4" if scale == "smoke" else "0,1,2"))
     if len(set(numbers)) < 3:
         raise ValueError(f"--seeds must name at least three different seeds, but names {numbers}.")
@@ -123,6 +131,21 @@ def expect(
         paths += run_notebooks(chapter, scale, seed, {}, artifacts, output)
     named = ",".join(map(str, numbers))
     _write_bands(paths, f"mrrepro ledger expect {chapter} --scale {scale} --seeds {named}")
+
+
+def _write_recorded_bands(chapter: str, scale: str) -> None:
+    from mrrepro.cli.ledger_recorded import bands_of
+    from mrrepro.runs.bands import write_bands
+    from mrrepro.runs.ledger import Ledger
+    from mrrepro.runs.settings import SCALES, require_known
+
+    require_known("scale", scale, SCALES)
+    ledger_of = Ledger(chapter)
+    made = bands_of(ledger_of, scale, f"mrrepro ledger expect {chapter} --scale {scale} --recorded")
+    if not made:
+        raise ValueError(f"No three recorded seeds of {chapter} decide anything at scale {scale}: see mrrepro record.")
+    write_bands(ledger_of.folder, scale, made)
+    typer.echo(f"{chapter}, {scale}: {len(made)} bands from recorded runs")
 
 
 def _write_bands(receipts: list[Path], command: str | None) -> None:

@@ -59,13 +59,55 @@ def records_of(ledger: Any, scale: str, folder: Path | None = None) -> list[Any]
     return [*_numbers(ledger, scale, place), *_claims(ledger, scale, place)]
 
 
+def bands_of(ledger: Any, scale: str, command: str) -> list[Any]:
+    """Return the expected band of each number and claim that at least three recorded seeds of a scale decide.
+
+    A number's is of its values by seed. Claims, and numbers that are means over seeds, are read from the same recorded
+    runs whatever the seed of the run that asks: their bands are as wide as another processor makes them.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the chapter.
+    scale : str
+        Of the recording.
+    command : str
+        What makes them, for whoever wants to make them again.
+    """
+    from mrrepro.runs.bands import LEAST, band_of
+    from mrrepro.runs.recorded import read_recorded, recorded_folder, stale_reason
+
+    place = recorded_folder(ledger.paper, scale)
+    values: dict[str, dict[int, float]] = {}
+    commits: dict[str, set[str]] = {}
+    for each in _wanted(ledger.paper, scale):
+        fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, place) if not stale_reason(run)]
+        for run in fresh:
+            for found in each.found_in(ledger.paper, fresh if each.over_seeds else [run]):
+                values.setdefault(found.id, {})[int(run["seed"])] = found.value
+                commits.setdefault(found.id, set()).add(str(run["commit"]))
+    for name, found in _evidence(ledger.paper, scale, place).items():
+        id = f"{ledger.paper}.claim.{name}"
+        values[id] = dict.fromkeys(found.seeds, found.statistic.value)
+        commits[id] = {str(run["commit"]) for run in found.runs}
+    return [
+        band_of(id, list(by_seed.values()), list(by_seed), ", ".join(sorted(commits[id])), command)
+        for id, by_seed in values.items()
+        if len(by_seed) >= LEAST
+    ]
+
+
+def _wanted(chapter: str, scale: str) -> Sequence[Any]:
+    """The chapter's numbers that recorded runs give."""
+    module: Any = paper_module(chapter, "result_values")
+    return module.values_at(scale) if hasattr(module, "values_at") else getattr(module, "VALUES", ())
+
+
 def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
     from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 
     records = []
-    module: Any = paper_module(ledger.paper, "result_values")
-    wanted = module.values_at(scale) if hasattr(module, "values_at") else getattr(module, "VALUES", ())
-    for each in wanted:
+    for each in _wanted(ledger.paper, scale):
         fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, folder) if not stale_reason(run)]
         if not fresh:
             continue

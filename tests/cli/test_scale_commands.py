@@ -11,11 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrrepro.cli.ledger_recorded import records_of
+from mrrepro.cli.ledger_recorded import bands_of, records_of
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages, paper_variants
 from mrrepro.cli.plan import GPUS, commands, plan_of
 from mrrepro.runs import measured_speed, recorded
+from mrrepro.runs.bands import read_bands
 from mrrepro.runs.files import lock_beside
 from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.measured_speed import keep_speed, read_speed
@@ -249,6 +250,37 @@ def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
     assert all(record.code and record.device for record in found)
     by_seeds = [record for record in found if record.statistic is not None and record.id not in SEEDLESS]
     assert all(record.n_seeds > 1 for record in by_seeds)
+
+
+@pytest.mark.parametrize("chapter", ["contrast_t1", "deepspio", "dl_ept"])
+def test_bands_from_recorded_seeds_are_those_of_runs_over_seeds(chapter):
+    """What the chapter's own runs gave, where both exist: wide where seeds differ, narrow where all read the same."""
+    ledger = Ledger(chapter)
+    kept = read_bands(ledger.folder, "demo")
+    made = {band.id: band for band in bands_of(ledger, "demo", "again") if band.id in kept}
+    assert len(made) > 30
+    for id, band in made.items():
+        assert len(band.seeds) >= 3
+        assert band.mean == pytest.approx(kept[id].mean, rel=2e-2, abs=1e-9)
+        assert kept[id].sd == pytest.approx(band.sd, rel=5e-2, abs=1e-3 * abs(band.mean))
+    if chapter == "dl_ept":  # a number of each seed, and a claim over all of them
+        assert made["dl_ept.table1.cganmask.sigma_wm"].sd > 0.01
+        assert made["dl_ept.claim.beats_lookup"].sd == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dl_ept", "--recorded", "--seeds", "0,1,2"], "--recorded runs nothing"),
+        (["dl_ept", "--recorded", "--scale", "colab"], "No three recorded seeds of dl_ept decide anything"),
+        (["dl_ept", "--recorded", "--scale", "large"], "large"),
+    ],
+)
+def test_bands_that_nothing_recorded_gives_are_refused(arguments, message, mrrepro_command):
+    before = {path: path.read_bytes() for path in (Ledger("dl_ept").folder / "bands").glob("*.json")}
+    code, _, error = mrrepro_command("ledger", "expect", *arguments)
+    assert (code, message in error) == (2, True), error
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_command):
