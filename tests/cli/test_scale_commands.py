@@ -239,7 +239,7 @@ def test_recorded_runs_are_judged_as_by_the_notebooks(chapter):
     by_notebook = {record.id: record for record in ledger.records("demo")}
     found = [record for record in records_of(ledger, "demo") if record.id in by_notebook]
     numbers = [record for record in found if record.value is not None]
-    assert len(numbers) > 20
+    assert len(numbers) >= 20
     assert len(found) - len(numbers) > 10
     assert {record.id: record.verdict for record in found} == {r.id: by_notebook[r.id].verdict for r in found}
     for record in numbers:
