@@ -84,11 +84,14 @@ class ChapterData:
         Dotted name of the setting that takes a folder.
     folder_changes : mapping
         Scale to further settings for a folder; what is not given here stays as it is at the scale.
+    folder_without : mapping of str to str
+        Notebooks that a folder cannot serve, and why.
     """
 
     sets: tuple[DataSet, ...]
     folder_setting: str
     folder_changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    folder_without: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -190,6 +193,8 @@ def resolve(
     if data in named:
         return _public(paper, named[data], scale, root)
     if chapter.folder_setting and Path(data).expanduser().is_dir():
+        if notebook in chapter.folder_without:
+            return RunData(why=f"the folder {data} is not used here: {chapter.folder_without[notebook]}")
         return _folder(chapter, Path(data).expanduser().resolve(), scale)
     try:
         require_known("data", data, chapter.names)

@@ -14,6 +14,7 @@ from mrrepro.cli.main import app
 from mrrepro.papers.condnet.table1 import COLUMN_B
 from mrrepro.papers.contrast_t1.own_cohort import patient_folders, read_patient
 from mrrepro.phantoms.head_tissues import HEAD_TISSUES
+from mrrepro.runs.real_data import resolve
 
 
 def run(*words: object):
@@ -51,6 +52,15 @@ def test_patients_are_what_a_notebook_takes_as_data(patients):
     for each, row in zip(read, rows, strict=True):
         assert each.tumor.sum() == int(row["tumor_voxels"])
         assert np.array_equal(each.brain, data_of(patients / each.name / f"{each.name}-brain.nii.gz") == 1)
+
+
+def test_radiomics_stays_simulated_with_patients_in_a_folder(patients, tmp_path):
+    one, other = (
+        resolve("contrast_t1", str(patients), "smoke", tmp_path, notebook=notebook)
+        for notebook in ("01_cohort", "06_radiomics_noise_registration")
+    )
+    assert one.changes["cohort.data"] == str(patients)
+    assert (other.changes, "grade" in other.why) == ({}, True)
 
 
 def test_tumor_labels_tell_where_contrast_agent_went(patients):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -196,6 +196,13 @@ def test_a_notebook_that_a_data_set_cannot_serve_stays_simulated(mirror, tmp_pat
     known = pictures(without={"06_grades": "these patients have no grade"})
     assert resolve("fake", "pictures", "smoke", tmp_path, known, "06_grades").why.endswith("have no grade")
     assert resolve("fake", "pictures", "smoke", tmp_path, known, "01_images").name == "pictures"
+
+
+def test_a_notebook_that_a_folder_cannot_serve_stays_simulated(mirror, tmp_path):
+    known = replace(pictures(), folder_without={"06_grades": "files state no grade"})
+    found = resolve("fake", str(mirror[0]), "smoke", tmp_path, known, "06_grades")
+    assert (found.simulated, found.why.endswith("files state no grade")) == (True, True)
+    assert not resolve("fake", str(mirror[0]), "smoke", tmp_path, known, "01_images").simulated
 
 
 @pytest.fixture

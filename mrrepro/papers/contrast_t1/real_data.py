@@ -25,7 +25,7 @@ WHOLE = ("demo", "colab", "paper")
 
 NO_TUMOR = "radiomics predicts the grade of a tumor, and these patients have none"
 
-NO_GRADE = "radiomics predicts the grade, which the fetched files do not state"
+NO_GRADE = "radiomics predicts the grade, which the images' files do not state"
 
 DATA = ChapterData(
     sets=(
@@ -50,4 +50,5 @@ DATA = ChapterData(
         ),
     ),
     folder_setting="cohort.data",
+    folder_without={"06_radiomics_noise_registration": NO_GRADE},
 )
