@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,13 +75,12 @@ def bands_of(ledger: Any, scale: str, command: str) -> list[Any]:
         What makes them, for whoever wants to make them again.
     """
     from mrrepro.runs.bands import LEAST, band_of
-    from mrrepro.runs.recorded import read_recorded, recorded_folder, stale_reason
+    from mrrepro.runs.recorded import recorded_folder
 
     place = recorded_folder(ledger.paper, scale)
     values: dict[str, dict[int, float]] = {}
     commits: dict[str, set[str]] = {}
-    for each in _wanted(ledger.paper, scale):
-        fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, place) if not stale_reason(run)]
+    for each, fresh in _recorded_values(ledger.paper, scale, place):
         for run in fresh:
             for found in each.found_in(ledger.paper, fresh if each.over_seeds else [run]):
                 values.setdefault(found.id, {})[int(run["seed"])] = found.value
@@ -97,20 +96,22 @@ def bands_of(ledger: Any, scale: str, command: str) -> list[Any]:
     ]
 
 
-def _wanted(chapter: str, scale: str) -> Sequence[Any]:
-    """The chapter's numbers that recorded runs give."""
+def _recorded_values(chapter: str, scale: str, folder: Path) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+    """The chapter's numbers that recorded runs give, each with the runs of its variant that are not stale, if any."""
+    from mrrepro.runs.recorded import read_recorded, stale_reason
+
     module: Any = paper_module(chapter, "result_values")
-    return module.values_at(scale) if hasattr(module, "values_at") else getattr(module, "VALUES", ())
+    for each in module.values_at(scale) if hasattr(module, "values_at") else getattr(module, "VALUES", ()):
+        fresh = [run for run in read_recorded(chapter, scale, each.variant, folder) if not stale_reason(run)]
+        if fresh:
+            yield each, fresh
 
 
 def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
-    from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
+    from mrrepro.runs.recorded import recorded_overrides
 
     records = []
-    for each in _wanted(ledger.paper, scale):
-        fresh = [run for run in read_recorded(ledger.paper, scale, each.variant, folder) if not stale_reason(run)]
-        if not fresh:
-            continue
+    for each, fresh in _recorded_values(ledger.paper, scale, folder):
         stage = f"{ledger.paper}/{each.stage}"
         runs = [{**run, "stages": {stage: run["stages"][stage]}} for run in each.used(fresh)]
         seeds = tuple(int(run["seed"]) for run in runs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,11 @@ def require_free(outputs: Sequence[Path], inputs: Sequence[Path] = (), force: bo
             raise ValueError(f"output {path} exists already: choose another name, or give --force to replace it.")
         if not path.parent.is_dir():
             raise ValueError(f"output {path} lies in a folder that does not exist: make {path.parent} first.")
+
+
+def beside_prefix(prefix: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return the NIfTI files ``PREFIX_NAME.nii.gz`` by name."""
+    return {name: prefix.with_name(f"{prefix.name}_{name}.nii.gz") for name in names}
 
 
 def write_together(contents: Mapping[Path, bytes | Mapping[str, Any]]) -> None:

@@ -12,7 +12,8 @@ from mrrepro.papers.condnet.scanners import TRAINED
 from mrrepro.papers.condnet.settings import HeadSettings, ImageSettings
 from mrrepro.papers.condnet.table1 import COLUMN_A, COLUMN_B
 from mrrepro.runs.nifti import Placement, encode_nifti
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.outputs import beside_prefix, require_free, write_together
+from mrrepro.runs.settings import check_settings
 from mrrepro.validation import require_choice, require_range
 
 COLUMNS = {"A": COLUMN_A, "B": COLUMN_B}
@@ -40,9 +41,9 @@ class HeadRequest:
     number : int
         Which head of it.
     voxel_size_mm : float
-        Edge of the cubic voxels, 0.5 to 10 mm.
+        Edge of the cubic voxels, as in `HeadSettings`.
     snr : float
-        Signal of white matter over the noise's standard deviation.
+        Signal of white matter over the noise's standard deviation, as in `ImageSettings`.
     seed : int
         Of noise and bias field.
     column : str
@@ -55,17 +56,23 @@ class HeadRequest:
     source: str = "mni152"
     number: int = 0
     voxel_size_mm: float = 2.0
-    snr: float = 30.0
+    snr: float = ImageSettings().snr
     seed: int = 0
     column: str = "A"
     force: bool = False
 
     def __post_init__(self) -> None:
         require_range("head_number", self.number, 0, 1_000_000)
-        require_range("voxel_size_mm", self.voxel_size_mm, 0.5, 10, unit="mm")
-        require_range("snr", self.snr, 1, 1000)
+        check_settings(self.selection)
         require_range("seed", self.seed, 0, 2**63 - 1)
         require_choice("column", self.column, COLUMNS)
+
+    @property
+    def selection(self) -> HeadSelection:
+        """Head and scanner as the chapter's settings have them, with their limits."""
+        return HeadSelection(
+            HeadSettings(source=self.source, voxel_size_mm=self.voxel_size_mm), ImageSettings(snr=self.snr)
+        )
 
 
 def simulate_head_to_files(request: HeadRequest) -> tuple[Path, ...]:
@@ -80,13 +87,10 @@ def simulate_head_to_files(request: HeadRequest) -> tuple[Path, ...]:
     ValueError
         For an unknown source or number, or where an output would be replaced; nothing is written then.
     """
-    prefix = request.prefix
-    outputs = {name: prefix.with_name(f"{prefix.name}_{name}.nii.gz") for name in DESCRIPTIONS}
+    outputs = beside_prefix(request.prefix, DESCRIPTIONS)
     require_free(tuple(outputs.values()), force=request.force)
-    heads = HeadSettings(source=request.source, voxel_size_mm=request.voxel_size_mm)
-    selection = HeadSelection(heads, ImageSettings(snr=request.snr))
     person = Person(request.source, request.number, False)
-    head, _ = image_person(person, selection, TRAINED, np.random.default_rng(request.seed))
+    head, _ = image_person(person, request.selection, TRAINED, np.random.default_rng(request.seed))
     volumes = {
         "t1": head.images[0],
         "t2": head.images[1],

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.runs.nifti import Placement, Volume, encode_nifti, read_volume, same_place
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.outputs import beside_prefix, require_free, write_together
 from mrrepro.simulators.spio_samples import SpioSimulator
 
 IMAGE_DESCRIPTION = "View Line magnitude, {} lines, simulated; mrrepro"
@@ -42,7 +42,7 @@ def simulate_to_files(concentration: Path, image: Path, prefix: Path, force: boo
     ValueError
         If a file cannot be used, the grids differ, or `SpioSimulator.simulate_volume` refuses the map.
     """
-    outputs = tuple(prefix.with_name(f"{prefix.name}_{lines}.nii.gz") for lines in ("even", "odd"))
+    outputs = tuple(beside_prefix(prefix, ("even", "odd")).values())
     require_free(outputs, [concentration, image], force)
     source = read_volume(concentration)
     x, y, z = source.voxel

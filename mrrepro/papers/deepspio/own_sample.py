@@ -12,7 +12,7 @@ from mrrepro.papers.deepspio.own_maps import IMAGE_DESCRIPTION
 from mrrepro.papers.deepspio.settings import DeepSpioSettings
 from mrrepro.phantoms.brain_images import mni152_images
 from mrrepro.runs.nifti import Placement, encode_nifti
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.outputs import beside_prefix, require_free, write_together
 from mrrepro.simulators.spio_samples import SampleStream, SpioSimulator
 from mrrepro.validation import require_range
 
@@ -58,10 +58,7 @@ def simulate_sample_to_files(request: SampleRequest) -> tuple[Path, Path, Path]:
     ValueError
         Where an output would be replaced; nothing is written then.
     """
-    prefix = request.prefix
-    even, odd, truth = (
-        prefix.with_name(f"{prefix.name}_{name}.nii.gz") for name in ("even", "odd", "true_concentration")
-    )
+    even, odd, truth = beside_prefix(request.prefix, ("even", "odd", "true_concentration")).values()
     require_free((even, odd, truth), force=request.force)
     settings = DeepSpioSettings.at_scale("demo")
     sequence, bodies = settings.sequence.sequence(), settings.bodies.distribution()

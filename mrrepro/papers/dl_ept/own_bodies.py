@@ -14,7 +14,7 @@ from mrrepro.phantoms.dielectric_body import DielectricBody
 from mrrepro.phantoms.head import build_head, head_properties
 from mrrepro.phantoms.yee_grid import YeeGrid
 from mrrepro.runs.nifti import Placement, encode_nifti
-from mrrepro.runs.outputs import require_free, write_together
+from mrrepro.runs.outputs import beside_prefix, require_free, write_together
 from mrrepro.simulators.birdcage import Birdcage, simulate_b1
 from mrrepro.simulators.rf_fields import add_measurement_noise
 from mrrepro.solvers.krylov import GmresSettings
@@ -106,7 +106,7 @@ def simulate_to_files(
     ValueError
         If an output would be replaced, or the solver does not converge.
     """
-    outputs = {name: prefix.with_name(f"{prefix.name}_{name}.nii.gz") for name in DESCRIPTIONS}
+    outputs = beside_prefix(prefix, DESCRIPTIONS)
     require_free(tuple(outputs.values()), force=force)
     noise = noise or MeasurementNoise()
     found = simulate_b1(body, Birdcage(), GmresSettings(tolerance=RESIDUAL))
