@@ -139,19 +139,22 @@ def _differing(rows: Sequence[LedgerRow]) -> str:
 
 
 def _scale(row: LedgerRow) -> str:
-    return row.record.scale if row.record else ""
+    """The scale, and whether more was set than the scale does; `_bases` says what."""
+    if row.record is None:
+        return ""
+    return row.record.scale + (", changed" if row.record.set_beside else "")
 
 
 def _bases(rows: Sequence[LedgerRow]) -> str:
     """Say on which data, at which scale and how fresh the counted results are."""
-    found = Counter(
-        (row.record.basis, row.record.scale, bool(row.stale)) for row in rows if row.headline and row.record
-    )
-    if not found:
+    counted = [(row, row.record) for row in rows if row.headline and row.record]
+    if not counted:
         return "Nothing of this paper has been computed yet.\n"
+    found = Counter((record.basis, _scale(row), bool(row.stale)) for row, record in counted)
     head = ["basis of data", "scale", "state", "results"]
     lines = [[basis, scale, "stale" if old else "current", str(n)] for (basis, scale, old), n in sorted(found.items())]
-    return table(head, lines)
+    changes = sorted({record.scale_and_changes for _, record in counted if record.set_beside})
+    return table(head, lines) + "".join(f"\nChanged: {each}.\n" for each in changes)
 
 
 def _entries(rows: Sequence[LedgerRow]) -> str:

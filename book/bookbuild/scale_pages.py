@@ -66,10 +66,11 @@ def speeds() -> str:
             devices[device] = held["rates"]
             for name, row in held["rows"].items():
                 if "samples_a_second" in row:
-                    steps += [_step(name, row, one) for one in _shown(row)]
+                    steps += [[*_step(name, row, one), device] for one in _shown(row)]
                 else:
                     goal = "" if row["goal"] is None else f"{figure(row['goal'])} {row['unit']}"
-                    items.append([name, row["quantity"], f"{figure(row['value'])} {row['unit']}", goal, _reached(row)])
+                    value = f"{figure(row['value'])} {row['unit']}"
+                    items.append([name, row["quantity"], value, goal, _reached(row), device])
     if not devices:
         return "No speed was measured at full size yet.\n"
     rates = "".join(
@@ -87,9 +88,10 @@ def speeds() -> str:
         "samples/s",
         "goal",
         "",
+        "on",
     ]
     found = table(head, steps) if steps else ""
-    return f"{rates}\n{found}\n" + (table(["what", "", "measured", "goal", ""], items) if items else "")
+    return f"{rates}\n{found}\n" + (table(["what", "", "measured", "goal", "", "on"], items) if items else "")
 
 
 def _shown(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:

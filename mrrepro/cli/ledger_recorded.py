@@ -123,11 +123,27 @@ def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
 
 
 def _claims(ledger: Any, scale: str, folder: Path) -> list[Any]:
+    module: Any = paper_module(ledger.paper, "evidence")
     records = []
     for name, found in _evidence(ledger.paper, scale, folder).items():
-        held = {"statistic": found.statistic, "n_cases": found.n_cases, "seeds": found.seeds}
+        given = _set_beside(ledger.paper, scale, folder, module.CLAIMS[name][0])
+        held = {"statistic": found.statistic, "n_cases": found.n_cases, "seeds": found.seeds, "overrides": given}
         records.append(_record(ledger, f"{ledger.paper}.claim.{name}", scale, found.runs, **held))
     return records
+
+
+def _set_beside(chapter: str, scale: str, folder: Path, variants: Sequence[str]) -> dict[str, Any]:
+    """What variants were recorded with beside what the recipe sets for them: a claim compares these anyway."""
+    from mrrepro.cli.papers import paper_variants
+    from mrrepro.runs.recorded import recorded_overrides, variant_named
+
+    known = paper_variants(chapter)
+    found: dict[str, Any] = {}
+    for name in variants:
+        own = variant_named(known, name).overrides
+        given = recorded_overrides(chapter, scale, name, folder)
+        found |= {setting: value for setting, value in given.items() if own.get(setting) != value}
+    return found
 
 
 def _record(

@@ -28,8 +28,8 @@ class Gpu:
     Parameters
     ----------
     name : str
-    model : str
-        What the name of such a device holds.
+    models : tuple of str
+        What the name of such a device holds, the one that is planned for first: where both were measured, it counts.
     bfloat16, float32 : float
         Floating-point operations a second of a large matrix product; 0 where it cannot.
     bandwidth : float
@@ -45,7 +45,7 @@ class Gpu:
     """
 
     name: str
-    model: str
+    models: tuple[str, ...]
     bfloat16: float
     float32: float
     bandwidth: float
@@ -53,6 +53,10 @@ class Gpu:
     step_seconds: float = 0.010
     slower: float = 1.0
     workers: int = 1
+
+    def is_one(self, device: str) -> bool:
+        """Tell whether a device is such a GPU, by its name."""
+        return any(model in device for model in self.models)
 
     def seconds_of_step(self, cost: Mapping[str, Any], precision: str) -> float:
         """Expected seconds of a step whose cost a sample is given with its batch size."""
@@ -67,10 +71,11 @@ class Gpu:
 
 
 GPUS = {
-    "paper": Gpu("one H100", "H100", 800e12, 400e12, 3.0e12, workers=16),
-    "colab": Gpu("one T4", "T4", 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0, workers=2),
+    "paper": Gpu("one H100", ("H100", "H200"), 800e12, 400e12, 3.0e12, workers=16),
+    "colab": Gpu("one T4", ("T4",), 0.0, 8.1e12, 0.32e12, share=0.5, step_seconds=0.015, slower=10.0, workers=2),
 }
-"""By scale. Of the H100 a matrix product and a copy, TF32 at half of bfloat16; of the T4 the maker's figures. The
+"""By scale. Of the H100 a matrix product and a copy, TF32 at half of bfloat16; of the T4 the maker's figures. An H200
+is the same processor with more memory, and faster by at most the ratio of their bandwidths, 1.4. The
 share, the least time of a step, the factor for simulators and the cores are assumptions of ours."""
 
 
@@ -180,12 +185,17 @@ def plan_of(chapter: str, scale: str, overrides: Mapping[str, str] | None = None
 
 
 def _recorded_seconds(chapter: str, scale: str, gpu: Gpu) -> dict[str, float]:
-    """Seconds of each stage of the headline run that is recorded on such a GPU with today's code."""
-    from mrrepro.runs.recorded import read_recorded, stale_reason
+    """Seconds of each stage of the headline run that is recorded on such a GPU with today's code, if nothing was set.
 
+    A shortened training says nothing of a whole one, nor do the stages after it where they were shortened too.
+    """
+    from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
+
+    if recorded_overrides(chapter, scale, "headline"):
+        return {}
     fresh = [run for run in read_recorded(chapter, scale, "headline") if not stale_reason(run)]
     origins = fresh[0]["stages"] if fresh else {}
-    return {name: float(origin["seconds"]) for name, origin in origins.items() if gpu.model in origin["device"]}
+    return {name: float(origin["seconds"]) for name, origin in origins.items() if gpu.is_one(origin["device"])}
 
 
 def _as_recorded(stage: PlannedStage, taken: Mapping[str, float]) -> PlannedStage:
@@ -196,12 +206,12 @@ def _as_recorded(stage: PlannedStage, taken: Mapping[str, float]) -> PlannedStag
 
 
 def measured_on(gpu: Gpu, chapter: str) -> dict[str, Any]:
-    """Rows of `mrrepro bench` that were kept of such a GPU, by id."""
+    """Rows of `mrrepro bench` that were kept of such a GPU, by id; of the model that is planned for, if it has one."""
     from mrrepro.runs.measured_speed import read_speed
 
-    return {
-        id: row for name, held in read_speed(chapter).items() if gpu.model in name for id, row in held["rows"].items()
-    }
+    kept = read_speed(chapter)
+    rows = [held["rows"] for model in reversed(gpu.models) for device, held in kept.items() if model in device]
+    return {id: row for each in rows for id, row in each.items()}
 
 
 def _training(

@@ -150,6 +150,11 @@ class Record:
         return ", ".join(f"{name} = {value}" for name, value in overrides.items())
 
     @property
+    def scale_and_changes(self) -> str:
+        """The scale, and what was set beside its settings."""
+        return self.scale + (f", {self.set_beside}" if self.set_beside else "")
+
+    @property
     def code_digest(self) -> str:
         """One digest over the code of all stages."""
         return digest_of(dict(self.code))

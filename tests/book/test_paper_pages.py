@@ -118,6 +118,10 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
     ledger.add([replace(record("condnet.a.x", 0.52), scale="paper", parameters=given)])
     text = paper_pages.paper_page("condnet")
     assert "| condnet/03 | paper, training.samples = 500000 | 0, 1, 2 |" in text
+    counted = ledger_pages.scorecard()
+    assert "| simulated | paper, changed | current | 1 |" in counted
+    assert "Changed: paper, training.samples = 500000." in counted
+    assert "| `condnet.a.x` | Table 1 | paper, changed |" in counted
 
 
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ import pytest
 from mrrepro.cli.ledger_recorded import bands_of, records_of
 from mrrepro.cli.paper_state import NOT_YET, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module, paper_settings, paper_stages, paper_variants
-from mrrepro.cli.plan import GPUS, commands, plan_of
+from mrrepro.cli.plan import GPUS, commands, measured_on, plan_of
 from mrrepro.runs import measured_speed, recorded
 from mrrepro.runs.bands import read_bands
 from mrrepro.runs.files import lock_beside
@@ -160,11 +160,19 @@ def test_speeds_that_are_kept_are_planned_with_and_shown(tmp_path, monkeypatch):
     assert held["rows"]["dl_ept.pix2pix"]["tried"] == tried
     assert held["rows"]["dl_ept.pix2pix"]["date"] > "2026"
     monkeypatch.setattr(measured_speed, "speed_file", lambda paper: path)
-    monkeypatch.setitem(GPUS, "paper", replace(GPUS["paper"], model=name))
+    monkeypatch.setitem(GPUS, "paper", replace(GPUS["paper"], models=(name,)))
     for changes, basis in (({"training.steps": "1000"}, "measured"), ({"training.batch_size": "16"}, "operations")):
         (training,) = [stage for stage in plan_of("dl_ept", "paper", changes).stages if len(stage.stages) == 4]
         assert training.basis == basis
         assert basis == "operations" or training.seconds == pytest.approx(4 * 1000 * 0.005)
+
+
+def test_of_a_speed_on_two_models_that_of_the_planned_one_counts(monkeypatch):
+    rows = {"a": {"x": {"value": 1.0}, "y": {"value": 2.0}}, "b": {"y": {"value": 3.0}, "z": {"value": 4.0}}}
+    held = {"cuda (b)": {"rows": rows["b"]}, "cuda (a)": {"rows": rows["a"]}, "cuda (c)": {"rows": {"v": {}}}}
+    monkeypatch.setattr(measured_speed, "read_speed", lambda paper: held)
+    found = measured_on(replace(GPUS["paper"], models=("(a)", "(b)")), "dl_ept")
+    assert {id: row["value"] for id, row in found.items()} == {"x": 1.0, "y": 2.0, "z": 4.0}
 
 
 def test_stages_that_are_recorded_take_as_long_as_they_took(monkeypatch):
@@ -178,6 +186,8 @@ def test_stages_that_are_recorded_take_as_long_as_they_took(monkeypatch):
     assert [(stage.stages, stage.seconds) for stage in alone] == [(("dl_ept/table1",), 12.5)]  # 3 trainings are not
     assert "dl_ept/table1" not in plan.others
     assert not [stage for stage in plan_of("dl_ept", "colab").stages if stage.basis == "recorded"]  # another GPU
+    monkeypatch.setattr(recorded, "recorded_overrides", lambda *arguments: {"training.steps": 10})
+    assert not [stage for stage in plan_of("dl_ept", "paper").stages if stage.basis == "recorded"]  # shortened
 
 
 def test_a_plan_follows_from_costs_and_assumptions():
@@ -302,6 +312,21 @@ def test_recorded_runs_of_the_paper_s_size_feed_the_ledger(tmp_path, mrrepro_com
     rows = [row for row in Ledger("dl_ept", folder).rows() if row.record is not None]
     assert all(row.headline and not row.stale for row in rows)
     assert mrrepro_command("ledger", "recorded", "dl_ept", "--from", str(tmp_path), "--to", str(folder))[0] == 0
+
+
+def test_what_was_set_for_a_recording_stands_at_its_numbers_and_claims(tmp_path):
+    """What the recipe sets for a variant is what a claim compares, and no change."""
+    for path in recorded_folder("dl_ept", "demo").glob("*.json"):
+        document = json.loads(path.read_text())
+        own = document["overrides"]
+        document["overrides"] = {**own, "training.steps": 10} if path.stem == "headline" else own
+        (tmp_path / path.name).write_text(json.dumps(document))
+    found = {record.id: record.parameters["overrides"] for record in records_of(Ledger("dl_ept"), "demo", tmp_path)}
+    changed = {id for id, overrides in found.items() if overrides.get("training.steps") == 10}
+    assert {"dl_ept.table1.cganmask.sigma_wm", "dl_ept.claim.beats_lookup"} <= changed
+    others = {id: overrides for id, overrides in found.items() if ".claim." in id and id not in changed}
+    assert others
+    assert not any(others.values())
 
 
 def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):
