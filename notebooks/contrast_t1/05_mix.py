@@ -50,7 +50,7 @@ from matplotlib import pyplot as plt
 from mrrepro.metrics.evidence import claim_rows, record_claims
 from mrrepro.metrics.receiver_operating import area_under_curve, roc_curve
 from mrrepro.papers.contrast_t1 import cohort as cohorts
-from mrrepro.papers.contrast_t1 import evidence, experiments, plots
+from mrrepro.papers.contrast_t1 import evidence, experiments, plots, size_tables
 from mrrepro.papers.contrast_t1.evidence import baseline_rows, score_row
 from mrrepro.papers.contrast_t1.result_values import ABSTRACT, MIX, record_rows
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
@@ -369,6 +369,28 @@ if "where" in further and "even" in further:
 
 # %%
 at_paper = evidence.RecordedSweeps("paper")
+if at_paper.seeds("headline"):
+    show_text(size_tables.training_words(at_paper))
+    at_both = size_tables.size_rows(run.ledger.entries, at_paper, sweeps)
+    caption = "The mix in the thesis (Table 8), at its size and at demo, both recorded on simulated patients."
+    show_table(at_both, caption=caption, name="tab-mix-sizes")
+
+# %% tags=["hide-input"]
+if at_paper.seeds("headline"):
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+    for panel, name, label in zip(panels, ("score", None), ("loss", "rise as part of the true one"), strict=True):
+        curve = at_paper.in_training("headline", name) if name else at_paper.kept_in_training("headline")
+        plots.in_training(panel, {"the mix, validation patients": curve}, label)
+    show(
+        figure,
+        alt="Left, the loss on validation patients falls with the volumes seen, ever more slowly. Right, the rise of "
+        "truly enhancing voxels as part of the true one varies from epoch to epoch around a level below one.",
+        caption="The recorded training at the thesis' size: the mean loss of the validation patients after each epoch, "
+        "and how much of the true rise their enhancing voxels get. Simulated.",
+        name="fig-mix-paper-training",
+    )
+
+# %%
 where = ("contrast_t1", "paper", "headline", experiments.EVALUATION.name, "examples_test.npz")
 drawn = recorded_arrays(*where) if at_paper.seeds("headline") else None
 if drawn is not None:

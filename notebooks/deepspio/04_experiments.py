@@ -341,6 +341,8 @@ at_paper = RecordedSweeps("paper")
 at_size = at_paper.values(result_values.values_at("paper"))
 if at_size:
     show_text(tables.training_words(at_paper))
+    caption = "Along the recorded training. An estimate of zero has 1."
+    show_table(tables.validation_rows(at_paper), caption=caption, name="tab-training-paper")
 else:
     show_text("Nothing is recorded at the paper's sizes with the code as it is now.")
 
@@ -358,6 +360,8 @@ if at_size:
     constant = best_constant_nmae(sizes.bodies.lowest_concentration, sizes.bodies.highest_concentration)
     scores = at_paper.documents("headline", "summary", "summary")[0]["test"]
     show_text(tables.concentration_words("In the recorded run", constant, scores))
+    caption = "Slope of the estimate on the truth at the paper's sizes, recorded; 1 for a perfect network."
+    show_table(tables.slope_rows(at_paper), caption=caption, name="tab-slopes-paper")
 
 # %% tags=["hide-input"]
 kept = {

@@ -95,15 +95,25 @@ class RecordedScores(RecordedRuns):
         kept : array, (seeds, validations)
             Mean rise over T1 of the output as part of that of the true image; NaN where no voxel enhances.
         """
+        volumes, rise = self.in_training(variant, "rise")
+        true = self.in_training(variant, "true_rise")[1]
+        return volumes, rise / np.where(true == 0.0, np.nan, true)
+
+    def in_training(self, variant: str, name: str) -> tuple[Values, Values]:
+        """A value of the validations, by its name in the history (``"score"``: the mean loss), as the training goes on.
+
+        Returns
+        -------
+        volumes : array, (validations,)
+            Volumes seen until each validation of the first seed.
+        values : array, (seeds, validations)
+        """
         records = self.training(variant)
         found = [[each for each in record["history"] if "validation" in each] for record in records]
         length = min(map(len, found))
         steps = np.array([each["step"] for each in found[0][:length]], dtype=float)
-        pairs = np.array(
-            [[(each["validation"]["rise"], each["validation"]["true_rise"]) for each in row[:length]] for row in found]
-        ).reshape(len(found), length, 2)
-        true = np.where(pairs[..., 1] == 0.0, np.nan, pairs[..., 1])
-        return steps * (records[0]["samples_seen"] / records[0]["steps"]), pairs[..., 0] / true
+        values = np.array([[each["validation"][name] for each in row[:length]] for row in found], dtype=float)
+        return steps * (records[0]["samples_seen"] / records[0]["steps"]), values.reshape(len(found), length)
 
     def validation_loss(self, variant: str) -> Values:
         """Best validation loss of each seed."""

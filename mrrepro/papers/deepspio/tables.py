@@ -137,5 +137,14 @@ def training_words(sweeps: RecordedSweeps) -> str:
     return f"{words} It took {_duration(origin['seconds'])} on {origin['device']} and is of {origin['created'][:10]}."
 
 
+def validation_rows(sweeps: RecordedSweeps) -> list[dict[str, object]]:
+    """Error on fresh samples along the recorded training of the lowest seed."""
+    seen, curves = sweeps.validation_curve("headline")
+    return [
+        {"samples seen": f"{count:,.0f}", "NMAE on fresh samples [1]": float(error)}
+        for count, error in zip(seen, curves[0], strict=True)
+    ]
+
+
 def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"

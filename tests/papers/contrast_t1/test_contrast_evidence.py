@@ -359,9 +359,11 @@ def test_what_is_kept_in_training_is_a_part_of_the_true_rise_against_volumes(tmp
 
     histories = [history(0.1, 0.5), history(0.2, 0.5), history(0.0, 0.0)]
     write(tmp_path, "near_l1b", {"history": histories}, "training")
-    volumes, kept = RecordedSweeps("demo", tmp_path).kept_in_training("near_l1b")
+    sweeps = RecordedSweeps("demo", tmp_path)
+    volumes, kept = sweeps.kept_in_training("near_l1b")
     np.testing.assert_array_equal(volumes, [40, 80])
     np.testing.assert_allclose(kept, [[0.2, 0.4], [0.4, 0.8], [np.nan, np.nan]])
+    np.testing.assert_array_equal(sweeps.in_training("near_l1b", "score")[1], [[1.0, 0.5]] * 3)
 
 
 def test_one_seed_or_other_seeds_decide_nothing(tmp_path):

@@ -232,6 +232,15 @@ def test_a_shortened_training_is_said_to_be_one(tmp_path):
     assert "shortened" not in words
 
 
+def test_errors_along_a_training_stand_by_samples_seen(tmp_path):
+    validations = [{"step": 5, "validation": {"score": 1.2}}, {"step": 10, "validation": {"score": 0.5}}]
+    record = {"steps": 10, "samples_seen": 40_000, "history": [{"step": 3, "loss": 4.0}, *validations]}
+    run = {"seed": 0, "stages": {}, "numbers": {"deepspio/training": {"history": {"record": record}}}}
+    (tmp_path / "headline.json").write_text(json.dumps({"overrides": {}, "runs": [run]}))
+    rows = tables.validation_rows(RecordedSweeps("paper", tmp_path))
+    assert [tuple(row.values()) for row in rows] == [("20,000", 1.2), ("40,000", 0.5)]
+
+
 def test_slopes_stand_by_seed():
     rows = tables.slope_rows(RecordedSweeps("demo"))
     assert [list(row)[1:] for row in rows] == [["seed 0", "seed 1", "seed 2"]] * 3
