@@ -10,6 +10,10 @@ from pathlib import Path
 from mrrepro.runs.records import Record
 from mrrepro.runs.reported import Claim, Number
 
+_LEFT = "text-align:left; vertical-align:top"
+_WIDTHS = {"reason": f"{_LEFT}; min-width:24em", "ours at the paper's sizes": f"{_LEFT}; min-width:16em"}
+"""Of a receipt's columns: sentences need room, and the table is scrolled where it is wider than the page."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -48,17 +52,21 @@ class ReceiptTable:
     def _repr_html_(self) -> str:
         beside = any(id in self.recorded for id, *_ in self.cells())
         names = ["id", "ours", "paper", "verdict", "reason", *(["ours at the paper's sizes"] if beside else [])]
-        head = "".join(f"<th>{name}</th>" for name in names)
+        head = "".join(f"<th style='{_WIDTHS.get(name, _LEFT)}'>{name}</th>" for name in names)
         rows = [[*row, *([self._recorded(row[0])] if beside else [])] for row in self.cells()]
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<table class='mrrepro-receipt'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        body = "".join(
+            "<tr>" + "".join(f"<td style='{_LEFT}'>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
+        changes = dict.fromkeys(self.recorded[id].set_beside for id, *_ in self.cells() if id in self.recorded)
+        below = "".join(f"<p>Changed at the paper's sizes: {escape(each)}.</p>" for each in changes if each)
+        return f"<table class='mrrepro-receipt'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{below}"
 
     def _recorded(self, id: str) -> str:
-        """What was recorded at the paper's sizes for an id, with its verdict and date."""
+        """What was recorded at the paper's sizes for an id, with verdict and date; what was changed stands below."""
         record = self.recorded.get(id)
         if record is None:
             return ""
-        about = [record.date[:10], record.device, *([record.set_beside] if record.set_beside else [])]
+        about = [record.date[:10], record.device, *(["changed"] if record.set_beside else [])]
         return f"{_ours(record)}: {record.verdict} ({', '.join(about)})"
 
     def __repr__(self) -> str:

@@ -98,7 +98,8 @@ def test_recorded_runs_feed_the_ledger_with_what_was_set_for_them(kept, of_the_s
     entry, held = ledger.entries["deepspio.exp1.nmae"], records["deepspio.exp1.nmae"]
     shown = ReceiptTable(tmp_path, ((entry, held),), {held.id: held})._repr_html_()
     assert "ours at the paper's sizes" in shown
-    assert f"{held.date[:10]}, {held.device}, sequence.size = 32, network.width = 1" in shown
+    assert f"({held.date[:10]}, {held.device}, changed)" in shown
+    assert "<p>Changed at the paper's sizes: sequence.size = 32, network.width = 1" in shown
     said = chapter_state("deepspio", kept).ground
     assert said.startswith("headline, sequence.size = 32, network.width = 1")
 
