@@ -153,8 +153,10 @@ def _bases(rows: Sequence[LedgerRow]) -> str:
     found = Counter((record.basis, _scale(row), bool(row.stale)) for row, record in counted)
     head = ["basis of data", "scale", "state", "results"]
     lines = [[basis, scale, "stale" if old else "current", str(n)] for (basis, scale, old), n in sorted(found.items())]
-    changes = sorted({record.scale_and_changes for _, record in counted if record.set_beside})
-    return table(head, lines) + "".join(f"\nChanged: {each}.\n" for each in changes)
+    changes = {(row.paper, record.scale_and_changes) for row, record in counted if record.set_beside}
+    return table(head, lines) + "".join(
+        f"\n{heading_of(paper)}, changed: {given}.\n" for paper, given in sorted(changes)
+    )
 
 
 def _entries(rows: Sequence[LedgerRow]) -> str:

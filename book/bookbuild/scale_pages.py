@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,17 +61,18 @@ def rehearsals() -> str:
 
 def speeds() -> str:
     """What `mrrepro bench` measured at full size on a device, beside its floor or its goal."""
-    steps, items, devices = [], [], {}
+    steps, items, devices, short = [], [], {}, []
     for chapter in _chapters():
         for device, held in read_speed(chapter).items():
             devices[device] = held["rates"]
             for name, row in held["rows"].items():
                 if "samples_a_second" in row:
-                    steps += [[*_step(name, row, one), device] for one in _shown(row)]
+                    steps += [[*_step(name, row, one), _model(device)] for one in _shown(row)]
+                    short += _why_short(name, row, held["rates"])
                 else:
                     goal = "" if row["goal"] is None else f"{figure(row['goal'])} {row['unit']}"
                     value = f"{figure(row['value'])} {row['unit']}"
-                    items.append([name, row["quantity"], value, goal, _reached(row), device])
+                    items.append([name, row["quantity"], value, goal, _reached(row), _model(device)])
     if not devices:
         return "No speed was measured at full size yet.\n"
     rates = "".join(
@@ -90,8 +92,13 @@ def speeds() -> str:
         "",
         "on",
     ]
-    found = table(head, steps) if steps else ""
+    found = (table(head, steps) if steps else "") + "".join(f"\n{words}\n" for words in short)
     return f"{rates}\n{found}\n" + (table(["what", "", "measured", "goal", "", "on"], items) if items else "")
+
+
+def _model(device: str) -> str:
+    """``H200`` of ``cuda (NVIDIA H200)``."""
+    return re.sub(r"^\w+ \((?:NVIDIA )?(.*)\)$", r"\1", device)
 
 
 def _shown(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -108,6 +115,23 @@ def _step(name: str, row: Mapping[str, Any], one: Mapping[str, Any]) -> list[str
         name, f"{one['batch']}{how}", row["precision"], f"{1e3 * one['seconds']:.3g}", f"{1e3 * one['floor']:.3g}",
         f"{one['share']:.0%}", figure(one["batch"] / one["seconds"]), goal, _reached(row) if best else "",
     ]  # fmt: skip
+
+
+def _why_short(name: str, row: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
+    """Say of a training below its goal what share of the matrix rate each further sample of a step reaches."""
+    tried = [one for one in row["tried"] if one["option"] == row["option"]]
+    if row["ok"] is not False or len(tried) < 2:
+        return []
+    one, other = sorted(tried, key=lambda each: each["batch"])[-2:]
+    each = (other["seconds"] - one["seconds"]) / (other["batch"] - one["batch"])
+    share = row["operations_a_sample"] / each / rates[row["precision"]]
+    words = f"`{name}`: from {one['batch']} to {other['batch']} samples a step each further one takes "
+    words += f"{1e3 * each:.3g} ms, {share:.0%} of the matrix rate. "
+    if share < row["goal"]:
+        return [
+            f"{words}No batch therefore reaches the goal with these kernels: its operations would have to be fused."
+        ]
+    return [f"{words}What keeps it from the goal is what a step costs whatever its size."]
 
 
 def _reached(row: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
     assert "| condnet/03 | paper, training.samples = 500000 | 0, 1, 2 |" in text
     counted = ledger_pages.scorecard()
     assert "| simulated | paper, changed | current | 1 |" in counted
-    assert "Changed: paper, training.samples = 500000." in counted
+    assert "\nCondNet, changed: paper, training.samples = 500000.\n" in counted
     assert "| `condnet.a.x` | Table 1 | paper, changed |" in counted
 
 

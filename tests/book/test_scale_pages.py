@@ -34,6 +34,19 @@ def test_the_scorecard_says_what_was_not_yet_run(monkeypatch: pytest.MonkeyPatch
     assert NOT_YET not in scale_pages.at_paper_scale()
 
 
+@pytest.mark.parametrize(
+    ("slower", "words"),
+    [(0.03, "1 ms, 30% of the matrix rate. No batch"), (0.012, "0.4 ms, 75% of the matrix rate. What")],
+)
+def test_what_keeps_a_training_from_its_goal_follows_from_two_batches(slower: float, words: str) -> None:
+    tried = [{"batch": 10, "option": "x", "seconds": 0.02}, {"batch": 40, "option": "x", "seconds": 0.02 + slower}]
+    row = {"tried": tried, "option": "x", "ok": False, "goal": 0.4, "precision": "p", "operations_a_sample": 3e11}
+    (said,) = scale_pages._why_short("a.b", row, {"p": 1e15})
+    assert said.startswith(f"`a.b`: from 10 to 40 samples a step each further one takes {words}")
+    assert scale_pages._why_short("a.b", {**row, "ok": True}, {"p": 1e15}) == []
+    assert scale_pages._why_short("a.b", {**row, "tried": tried[:1]}, {"p": 1e15}) == []
+
+
 def test_plans_and_rehearsals_name_every_chapter() -> None:
     text = pages.fill((BOOK / "paper_scale.md").read_text(encoding="utf-8"))
     assert "% generated" not in text
