@@ -212,9 +212,11 @@ def test_the_commands_of_a_plan_carry_its_settings():
 def test_what_a_processor_makes_is_planned_over_the_cores_beside_the_gpu():
     plan = plan_of("contrast_t1", "paper")
     (cohort,) = [stage for stage in plan.stages if stage.stages == ("contrast_t1/cohort",)]
-    each, cores = read_rehearsed("contrast_t1")["items"]["contrast_t1.patient"]["value"], GPUS["paper"].workers
+    alone, gpu = read_rehearsed("contrast_t1")["items"]["contrast_t1.patient"]["value"], GPUS["paper"]
+    cores, rounds = gpu.workers, -(-653 // gpu.workers)  # 208 + 45 + 400 patients, the last round not full
     assert cores > 1
-    assert cohort.seconds == pytest.approx(-(-653 // cores) * each)  # 208 + 45 + 400 patients, the last round not full
+    assert gpu.crowded > 1.0
+    assert cohort.seconds == pytest.approx(rounds * alone * gpu.crowded)
     (made,) = [line for line in commands(plan) if line.endswith("--only contrast_t1/cohort")]
     assert made.startswith(f"MRREPRO_WORKERS={cores} mrrepro run ")
     assert all(line.startswith("mrrepro ") for line in commands(plan) if line != made)
