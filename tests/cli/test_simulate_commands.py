@@ -91,6 +91,19 @@ def test_patients_that_exist_are_kept(patients):
     assert not (patients / "simulated-0007").exists()
 
 
+def test_patients_are_added_to_those_that_are_there(patients, tmp_path):
+    for first in (5, 3):
+        made = run("simulate", "contrast_t1", "-o", tmp_path, "--first", first, "--voxel-mm", 8)
+        assert made.exit_code == 0, made.output
+    rows = list(csv.DictReader((tmp_path / "patients.csv").open()))
+    assert [row["patient"] for row in rows] == ["simulated-0003", "simulated-0005"]
+    assert rows[1] in csv.DictReader((patients / "patients.csv").open())
+    (tmp_path / "patients.csv").write_text("name,age\nsomebody,50\n")
+    before = contents(tmp_path)
+    refused(run("simulate", "contrast_t1", "-o", tmp_path, "--first", 7), "name, age", "another folder")
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ WORDS = ("T1", "T2", "FLAIR", "T1 after contrast agent", "tumor: 1 core, 2 oedem
 
 TABLE = "patients.csv"
 
+COLUMNS = ("patient", "enhances", "grade", "age_years", "evidence", "field_t", "tumor_voxels")
+
 
 @dataclass(frozen=True)
 class PatientsRequest:
@@ -37,7 +40,8 @@ class PatientsRequest:
     Parameters
     ----------
     folder : Path
-        Made if missing; one folder a patient, and a table of what is known of them, go into it.
+        Made if missing; one folder a patient, and a table of what is known of them, go into it. Patients that are
+        there already stay, and so do their rows.
     count : int
         Patients, at least 1.
     first : int
@@ -77,15 +81,15 @@ def simulate_to_folder(request: PatientsRequest) -> list[Path]:
     Raises
     ------
     ValueError
-        For another edge of a voxel, or where a file would be replaced; nothing is written then.
+        For another edge of a voxel, where a file would be replaced, or where a table with other columns is there;
+        nothing is written then.
     """
     names = {number: f"simulated-{number:04d}" for number in range(request.first, request.first + request.count)}
     table = request.folder / TABLE
     _require_free(
-        request.folder,
-        [table, *(path for name in names.values() for path in _files(request.folder / name))],
-        request.force,
+        request.folder, [path for name in names.values() for path in _files(request.folder / name)], request.force
     )
+    known = _known(table)
     cohort = ContrastT1Settings.at_scale("demo").cohort
     template = mni152_template(request.voxel_mm)
     patients = GliomaCohort(template, cohort.law(), Anatomy(), cohort.variation(), request.seed)
@@ -102,7 +106,8 @@ def simulate_to_folder(request: PatientsRequest) -> list[Path]:
             }
         )
         rows.append(_row(name, scan))
-    write_together({table: csv_table(rows)})
+    joined = known | {str(row["patient"]): row for row in rows}
+    write_together({table: csv_table([joined[name] for name in sorted(joined)])})
     return [request.folder / name for name in names.values()]
 
 
@@ -121,18 +126,26 @@ def _require_free(folder: Path, outputs: list[Path], force: bool) -> None:
     require_free([path for path in outputs if path.parent.is_dir()], force=force)
 
 
+def _known(table: Path) -> dict[str, dict[str, Any]]:
+    """Rows of a table that is there already, by the patient's name."""
+    if not table.exists():
+        return {}
+    with table.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = tuple(reader.fieldnames or ())
+        if columns != COLUMNS:
+            raise ValueError(
+                f"{table} has the columns {', '.join(columns) or 'of no table'}, and not {', '.join(COLUMNS)}: "
+                "move it away, or give another folder."
+            )
+        return {row["patient"]: dict(row) for row in reader}
+
+
 def _files(folder: Path) -> list[Path]:
     return [folder / f"{folder.name}{ending}.nii.gz" for ending in (*NAMINGS[NAMING], "-brain")]
 
 
 def _row(name: str, scan: GliomaScan) -> dict[str, Any]:
     patient = scan.patient
-    return {
-        "patient": name,
-        "enhances": int(patient.enhances),
-        "grade": patient.grade,
-        "age_years": round(patient.age, 1),
-        "evidence": round(patient.evidence, 3),
-        "field_t": scan.field,
-        "tumor_voxels": int(scan.tumor.sum()),
-    }
+    values = (name, int(patient.enhances), patient.grade, round(patient.age, 1), round(patient.evidence, 3))
+    return dict(zip(COLUMNS, (*values, scan.field, int(scan.tumor.sum())), strict=True))
