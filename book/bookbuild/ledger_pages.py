@@ -29,7 +29,8 @@ def scorecard() -> str:
     lines.append(["all four", *(str(sum(count[verdict] for count in counts.values())) for verdict in verdicts)])
     lines.append(["asked here", *(str(own[verdict]) for verdict in verdicts)])
     parts = [table(["paper", *verdicts], lines), _kinds(rows)]
-    parts.append(_bases([row for some in rows.values() for row in some]))
+    everything = [row for some in rows.values() for row in some]
+    parts += [_bases(everything), _changed_verdicts(everything)]
     for paper, some in rows.items():
         parts.append(f"## {heading_of(paper)}\n\n{_bases(some)}\n{_entries(some)}")
     return "\n".join(parts)
@@ -132,17 +133,47 @@ def _differing(rows: Sequence[LedgerRow]) -> str:
     if not differing:
         return ""
     lines = [[f"`{row.id}`", row.entry.where, _scale(row), row.reason] for row in differing]
-    listed = table(["value or claim", "where", "scale", "reason"], lines)
+    listed = table(["value or claim", "where", "scale", "reason"], lines) + changes(differing)
     undecided = sum(row.undecided for row in differing)
     words = f"{len(differing)} that were attempted and differ, {undecided} of them not shown rather than refuted"
     return f"::::{{dropdown}} {words}\n\n{listed}\n::::\n"
 
 
 def _scale(row: LedgerRow) -> str:
-    """The scale, and whether more was set than the scale does; `_bases` says what."""
-    if row.record is None:
+    """The scale, and whether more was set than the scale does; `changes` says what."""
+    return row.record.marked_scale if row.record else ""
+
+
+def changes(rows: Sequence[LedgerRow]) -> str:
+    """Say what was set beside the scale's settings for the results of rows, a line for each paper and set of values."""
+    found = {(row.paper, row.record.scale_and_changes) for row in rows if row.record and row.record.set_beside}
+    return "".join(f"\n{heading_of(paper)}, changed: {given}.\n" for paper, given in sorted(found))
+
+
+def _changed_verdicts(rows: Sequence[LedgerRow]) -> str:
+    """List the results of changed runs that count, where the largest run as planned has another verdict."""
+    counted = [row for row in rows if row.headline and row.record and row.record.set_beside]
+    if not counted:
         return ""
-    return row.record.scale + (", changed" if row.record.set_beside else "")
+    planned = {row.id: row for row in rows if row.record and not row.record.set_beside and not row.stale}
+    lines = [
+        [f"`{row.id}`", *_result(row), *_result(planned[row.id])]
+        for row in counted
+        if row.id in planned and planned[row.id].verdict != row.verdict
+    ]
+    words = (
+        f"The largest scale counts, also where its run was changed: {len(counted)} results. {len(lines)} of them have "
+        "another verdict by the largest run that was not.\n"
+    )
+    if not lines:
+        return words
+    listed = table(["value or claim", "changed", "", "as its scale has it", ""], lines)
+    return f"{words}\n::::{{dropdown}} These {len(lines)}\n\n{listed}\n::::\n"
+
+
+def _result(row: LedgerRow) -> tuple[str, str]:
+    assert row.record is not None
+    return f"{cells_of(row.entry, row.record)[1]} ({row.record.scale})", row.verdict
 
 
 def _bases(rows: Sequence[LedgerRow]) -> str:
@@ -153,10 +184,7 @@ def _bases(rows: Sequence[LedgerRow]) -> str:
     found = Counter((record.basis, _scale(row), bool(row.stale)) for row, record in counted)
     head = ["basis of data", "scale", "state", "results"]
     lines = [[basis, scale, "stale" if old else "current", str(n)] for (basis, scale, old), n in sorted(found.items())]
-    changes = {(row.paper, record.scale_and_changes) for row, record in counted if record.set_beside}
-    return table(head, lines) + "".join(
-        f"\n{heading_of(paper)}, changed: {given}.\n" for paper, given in sorted(changes)
-    )
+    return table(head, lines) + changes([row for row, _ in counted])
 
 
 def _entries(rows: Sequence[LedgerRow]) -> str:

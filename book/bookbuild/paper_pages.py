@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bookbuild.beside_plot import Point, plot
+from bookbuild.ledger_pages import changes
 from bookbuild.markdown import heading_of, table
 from bookbuild.project import ROOT
 from mrrepro.runs.display import cells_of
@@ -43,7 +44,7 @@ def paper_page(paper: str) -> str:
     ]
     for title, some in (("Claims", claims), ("Asked here beside the paper", asked)):
         if some:
-            parts += [f"## {title}\n\n{_claims(some)}", _provenance(some)]
+            parts += [f"## {title}\n\n{_claims(some)}{changes(some)}", _provenance(some)]
     return "\n".join([*parts, _on_real_data(everything)])
 
 
@@ -80,7 +81,8 @@ def _in_order(names: Iterable[str]) -> list[str]:
 
 def _item(item: str, rows: Sequence[LedgerRow]) -> str:
     grid = _grid(rows)
-    parts = [f"## {item}\n", grid if grid is not None else _list(rows), _plot(item, rows), _provenance(rows)]
+    shown = grid if grid is not None else _list(rows)
+    parts = [f"## {item}\n", shown, changes(rows), _plot(item, rows), _provenance(rows)]
     return "\n".join(filter(None, parts))
 
 
@@ -182,13 +184,13 @@ def _on_real_data(rows: Sequence[LedgerRow]) -> str:
             continue
         _, ours, papers, verdict, _ = cells_of(row.entry, row.record)
         other = counted.get(row.id)
-        default = f"{_cell(other)} ({other.record.scale})" if other and other.record else ""
+        default = f"{_cell(other)} ({other.record.marked_scale})" if other and other.record else ""
         named = str(row.record.parameters.get("data", ""))
         old = " (stale)" if row.stale else ""
         lines.append([f"`{row.id}`", papers, default, f"{ours} ({row.record.scale}){old}", named, verdict])
     if not lines:
         return ""
-    head = ["value or claim", "the paper's", "default run", "on public data", "data set", "verdict"]
+    head = ["value or claim", "the paper's", "simulated", "on public data", "data set", "verdict"]
     small = any(row.record and row.record.basis == SUBSTITUTE and row.record.scale == "smoke" for row in rows)
     note = f"{SMOKE_NOTE}\n\n" if small else ""
     return f"## On public data\n\n{note}{table(head, lines, style='beside')}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from bookbuild.markdown import heading_of, table
 from bookbuild.project import CHAPTERS
-from mrrepro.cli.paper_state import chapter_state
+from mrrepro.cli.paper_state import NETWORKS_IN, chapter_state
 from mrrepro.cli.papers import paper_keys, paper_module
 from mrrepro.cli.plan import GPUS, STAGE_MINUTES, ChapterPlan, commands, plan_of
 from mrrepro.cli.reporting import figure
@@ -31,22 +31,28 @@ def at_paper_scale() -> str:
 
 def one_seed() -> str:
     """What one seed at the papers' sizes says of claims that are decided over seeds, beside the verdict that counts."""
-    lines = []
+    lines, changed = [], []
     for chapter in _chapters():
         module: Any = paper_module(chapter, "evidence")
         rows = {row.id: row for row in Ledger(chapter).rows() if row.headline}
-        for name, point in points_of(module.RecordedSweeps("paper"), module.CLAIMS).items():
+        sweeps = module.RecordedSweeps("paper")
+        points = points_of(sweeps, module.CLAIMS)
+        given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides(NETWORKS_IN).items())
+        if points and given:
+            changed.append(f"\n{heading_of(chapter)}, changed: {given}.\n")
+        named = heading_of(chapter) + (", changed" if given else "")
+        for name, point in points.items():
             row = rows[f"{chapter}.claim.{name}"]
             if not isinstance(row.entry, Claim) or row.entry.status != "attempt":
                 continue
             meets = Criterion.parse(row.entry.criterion).kept_by(point.value, point.value)
             state = "not shown" if row.undecided else row.verdict
             lines.append(
-                [heading_of(chapter), f"{row.entry.claim} ({point.name})", figure(point.value), row.entry.criterion,
-                 "yes" if meets else "no", f"{state} ({row.record.scale})" if row.record else state]
+                [named, f"{row.entry.claim} ({point.name})", figure(point.value), row.entry.criterion,
+                 "yes" if meets else "no", f"{state} ({row.record.marked_scale})" if row.record else state]
             )  # fmt: skip
     head = ["chapter", "claim (statistic)", "one seed", "asked for", "meets it", "the verdict that counts"]
-    return table(head, lines) if lines else "No claim has one seed at a paper's sizes alone.\n"
+    return table(head, lines) + "".join(changed) if lines else "No claim has one seed at a paper's sizes alone.\n"
 
 
 def rehearsals() -> str:
@@ -128,9 +134,7 @@ def _why_short(name: str, row: Mapping[str, Any], rates: Mapping[str, float]) ->
     words = f"`{name}`: from {one['batch']} to {other['batch']} samples a step each further one takes "
     words += f"{1e3 * each:.3g} ms, {share:.0%} of the matrix rate. "
     if share < row["goal"]:
-        return [
-            f"{words}No batch therefore reaches the goal with these kernels: its operations would have to be fused."
-        ]
+        return [f"{words}At that cost of a further sample no larger batch would reach the goal."]
     return [f"{words}What keeps it from the goal is what a step costs whatever its size."]
 
 

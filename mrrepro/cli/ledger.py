@@ -38,7 +38,12 @@ def ledger(
         print_json([row.plain() for row in chosen])
         return
     table = [
-        (row.id, row.record.scale if row.record else "-", row.verdict + (" (stale)" if row.stale else ""), row.reason)
+        (
+            row.id,
+            row.record.marked_scale if row.record else "-",
+            row.verdict + (" (stale)" if row.stale else ""),
+            row.reason,
+        )
         for row in chosen
     ]
     print_table(table, ("id", "scale", "verdict", "reason"))

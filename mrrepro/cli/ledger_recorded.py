@@ -108,14 +108,12 @@ def _recorded_values(chapter: str, scale: str, folder: Path) -> Iterator[tuple[A
 
 
 def _numbers(ledger: Any, scale: str, folder: Path) -> list[Any]:
-    from mrrepro.runs.recorded import recorded_overrides
-
     records = []
     for each, fresh in _recorded_values(ledger.paper, scale, folder):
         stage = f"{ledger.paper}/{each.stage}"
         runs = [{**run, "stages": {stage: run["stages"][stage]}} for run in each.used(fresh)]
         seeds = tuple(int(run["seed"]) for run in runs)
-        overrides = recorded_overrides(ledger.paper, scale, each.variant, folder)
+        overrides = _set_beside(ledger.paper, scale, folder, [each.variant])
         for found in each.found_in(ledger.paper, runs):
             held = {"value": found.value, "sd": found.sd, "n_cases": found.n_cases, "seeds": seeds}
             records.append(_record(ledger, found.id, scale, runs, overrides=overrides, **held))
@@ -133,17 +131,20 @@ def _claims(ledger: Any, scale: str, folder: Path) -> list[Any]:
 
 
 def _set_beside(chapter: str, scale: str, folder: Path, variants: Sequence[str]) -> dict[str, Any]:
-    """What variants were recorded with beside what the recipe sets for them: a claim compares these anyway."""
+    """What variants were recorded with beside what the recipe sets for them, which is no change of a variant."""
     from mrrepro.cli.papers import paper_variants
     from mrrepro.runs.recorded import recorded_overrides, variant_named
 
     known = paper_variants(chapter)
-    found: dict[str, Any] = {}
+    found: dict[str, list[Any]] = {}
     for name in variants:
         own = variant_named(known, name).overrides
-        given = recorded_overrides(chapter, scale, name, folder)
-        found |= {setting: value for setting, value in given.items() if own.get(setting) != value}
-    return found
+        for setting, value in recorded_overrides(chapter, scale, name, folder).items():
+            if own.get(setting) != value and value not in found.setdefault(setting, []):
+                found[setting].append(value)
+    return {
+        setting: values[0] if len(values) == 1 else " or ".join(map(str, values)) for setting, values in found.items()
+    }
 
 
 def _record(

@@ -124,6 +124,13 @@ class RecordedRuns:
         """Settings by dotted name that a variant was recorded with beside its scale's."""
         return recorded_overrides(self.paper, self.scale, variant, self.folder)
 
+    def how_it_ran(self, variant: str, stage: str) -> str:
+        """Say what was set for a variant beside its scale, and how long a stage of its lowest seed took and where."""
+        origin = self.runs(variant)[0]["stages"][f"{self.paper}/{stage}"]
+        given = ", ".join(f"{name} = {value}" for name, value in self.overrides(variant).items())
+        words = f"Set for it beside this scale's settings: {given}. " if given else ""
+        return f"{words}It took {duration(origin['seconds'])} on {origin['device']} and is of {origin['created'][:10]}."
+
     def documents(self, variant: str, stage: str, name: str) -> list[Any]:
         """One recorded document or array of a stage, for each seed."""
         return [run["numbers"][f"{self.paper}/{stage}"][name] for run in self.runs(variant)]
@@ -152,6 +159,15 @@ class RecordedRuns:
             effect is left out unless all its variants are recorded.
         """
         return {name: build(self) for name, (variants, build) in words.items() if all(map(self.seeds, variants))}
+
+
+def duration(seconds: float) -> str:
+    """Hours or minutes in words.
+
+    >>> duration(330.0), duration(9000.0)
+    ('5.5 min', '2.5 h')
+    """
+    return f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"
 
 
 Builder = Callable[[Any], tuple[Statistic, int]]

@@ -150,6 +150,11 @@ class Record:
         return ", ".join(f"{name} = {value}" for name, value in overrides.items())
 
     @property
+    def marked_scale(self) -> str:
+        """The scale, and whether more was set than the scale does: ``paper, changed``."""
+        return self.scale + (", changed" if self.set_beside else "")
+
+    @property
     def scale_and_changes(self) -> str:
         """The scale, and what was set beside its settings."""
         return self.scale + (f", {self.set_beside}" if self.set_beside else "")

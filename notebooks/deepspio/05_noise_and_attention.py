@@ -125,12 +125,12 @@ if seeds := recorded.seeds("headline"):
 # ### At the paper's sizes
 #
 # What was recorded once with the whole network and images of 256 x 256, if anything was.
-# [The page before](04_experiments.ipynb) says how many samples that training saw.
 # <!-- typed: 256: image size in the paper -->
 
 # %%
 at_paper = RecordedSweeps("paper")
 if at_paper.seeds("headline"):
+    show_text(tables.training_words(at_paper))
     drawn = {name: at_paper.arrays("noise", name)[0] for name in ("concentration", "snr_db", "nmae", "detail_nmae")}
     labels = tables.snr_labels(drawn["snr_db"])
     caption = "A bottle with 20.5 µg/mm³ under noise, recorded at the paper's sizes (simulated)."

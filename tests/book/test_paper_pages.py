@@ -118,10 +118,21 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
     ledger.add([replace(record("condnet.a.x", 0.52), scale="paper", parameters=given)])
     text = paper_pages.paper_page("condnet")
     assert "| condnet/03 | paper, training.samples = 500000 | 0, 1, 2 |" in text
+    said = "\nCondNet, changed: paper, training.samples = 500000.\n"
+    assert said in text[: text.index("Provenance")]
     counted = ledger_pages.scorecard()
     assert "| simulated | paper, changed | current | 1 |" in counted
-    assert "\nCondNet, changed: paper, training.samples = 500000.\n" in counted
+    assert said in counted
     assert "| `condnet.a.x` | Table 1 | paper, changed |" in counted
+    ledger.add([record("condnet.a.x", 0.52)])
+    assert "changed: 1 results. 0 of them have another verdict" in ledger_pages.scorecard()
+    ledger.add([record("condnet.a.x", 0.9)])
+    counted = ledger_pages.scorecard()
+    assert "changed: 1 results. 1 of them have another verdict" in counted
+    row = "| `condnet.a.x` | 0.52 ± 0.01 (paper) | agrees on substitute data | 0.9 ± 0.01 (demo) | differs |"
+    assert row in lines(counted)
+    ledger.add([replace(record("condnet.b.x", 0.9), scale="paper", parameters=given)])
+    assert said in ledger_pages.not_replicated()
 
 
 def test_what_has_no_verdict_is_grouped_by_its_reason(ledger: Ledger) -> None:

@@ -10,7 +10,7 @@ from bookbuild import pages, scale_pages
 from bookbuild.markdown import TITLES
 from bookbuild.project import CHAPTERS
 from mrrepro.cli.paper_state import NOT_YET, ChapterState
-from mrrepro.metrics.evidence import Point
+from mrrepro.metrics.evidence import Point, RecordedRuns
 from mrrepro.runs.ledger import Ledger
 
 BOOK = Path(__file__).parents[2] / "book"
@@ -36,7 +36,7 @@ def test_the_scorecard_says_what_was_not_yet_run(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("slower", "words"),
-    [(0.03, "1 ms, 30% of the matrix rate. No batch"), (0.012, "0.4 ms, 75% of the matrix rate. What")],
+    [(0.03, "1 ms, 30% of the matrix rate. At that cost"), (0.012, "0.4 ms, 75% of the matrix rate. What")],
 )
 def test_what_keeps_a_training_from_its_goal_follows_from_two_batches(slower: float, words: str) -> None:
     tried = [{"batch": 10, "option": "x", "seconds": 0.02}, {"batch": 40, "option": "x", "seconds": 0.02 + slower}]
@@ -77,6 +77,16 @@ def test_one_seed_stands_beside_the_verdict_that_counts(
     assert claim == f"{headline.entry.claim} (ratio)"
     assert (one, criterion, found) == (f"{value:g}", "above 0.5", meets)
     assert counts == f"{headline.verdict} ({headline.record.scale})"
+
+
+def test_one_seed_of_a_changed_run_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {"dl_ept": {"needs_fields": Point("ratio", 0.6)}, "condnet": {}}
+    monkeypatch.setattr(scale_pages, "points_of", lambda runs, claims: asked.get(runs.paper, {}))
+    monkeypatch.setattr(RecordedRuns, "overrides", lambda runs, variant: {"training.steps": 10})
+    text = scale_pages.one_seed()
+    assert [line for line in text.splitlines() if line.startswith("| DL-EPT, changed |")]
+    assert text.endswith("\nDL-EPT, changed: training.steps = 10.\n")
+    assert "CondNet" not in text
 
 
 def test_without_a_claim_of_one_seed_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

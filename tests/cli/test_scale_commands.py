@@ -326,9 +326,12 @@ def test_what_was_set_for_a_recording_stands_at_its_numbers_and_claims(tmp_path)
     found = {record.id: record.parameters["overrides"] for record in records_of(Ledger("dl_ept"), "demo", tmp_path)}
     changed = {id for id, overrides in found.items() if overrides.get("training.steps") == 10}
     assert {"dl_ept.table1.cganmask.sigma_wm", "dl_ept.claim.beats_lookup"} <= changed
-    others = {id: overrides for id, overrides in found.items() if ".claim." in id and id not in changed}
+    others = {id: overrides for id, overrides in found.items() if id not in changed}
     assert others
     assert not any(others.values())
+    of_variants = [record for record in records_of(Ledger("contrast_t1"), "demo") if record.value is not None]
+    assert len(of_variants) > 300  # of losses, models and patches, each with settings of its own
+    assert not any(record.parameters["overrides"] for record in of_variants)
 
 
 def test_results_are_few_small_files(tmp_path, monkeypatch, mrrepro_command):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mrrepro.metrics.evidence import over_seeds
+from mrrepro.metrics.evidence import Undecided, over_seeds
 from mrrepro.metrics.receiver_operating import area_under_curve
 from mrrepro.papers.contrast_t1.loss_claims import SINGLE
 from mrrepro.papers.contrast_t1.recorded_scores import (
@@ -41,10 +41,16 @@ def _mix_false(sweeps: RecordedScores) -> tuple[Statistic, int]:
     )
 
 
+FEWEST_PATIENTS = 400
+"""Of whom it must be asked whether they enhance, for an area near one half to be seen: the ledger's test says so."""
+
+
 def _patient_auc(sweeps: RecordedScores) -> tuple[Statistic, int]:
     """Of all seeds together, each seed's patients ranked among themselves; patients are resampled."""
     score, enhances = (sweeps.scores("headline", f"labelled_{name}") for name in ("tumor_score", "enhances"))
     generator, count = np.random.default_rng(0), score.shape[1]
+    if count < FEWEST_PATIENTS:
+        raise Undecided(f"{count} patients do not tell an area near one half from others; it takes {FEWEST_PATIENTS}.")
     labels = enhances > 0.5
 
     def mean_area(chosen: Values) -> float:

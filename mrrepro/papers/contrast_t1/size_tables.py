@@ -7,6 +7,7 @@ from typing import Any
 
 from mrrepro.papers.contrast_t1.evidence import RecordedSweeps
 from mrrepro.papers.contrast_t1.settings import ContrastT1Settings
+from mrrepro.runs.settings import configure
 
 THESIS = {
     "test_mae": ("MAE", "mae"),
@@ -20,7 +21,7 @@ THESIS = {
 OURS = {
     "test_dice": "Dice of the enhancement",
     "test_voxel_auc": "area under the curve of voxels",
-    "patient_auc_score": "area of patients, by the rise of the core",
+    "patient_auc_score": "area under the curve of the patients asked, by the rise of their core",
 }
 """Scores of a summary that the thesis does not have, in words."""
 
@@ -28,22 +29,20 @@ OURS = {
 def training_words(sweeps: RecordedSweeps) -> str:
     """Say how long the recorded training was, whether it had ended by itself, where it ran and what was set for it."""
     run = sweeps.runs("headline")[0]
-    history, origin = run["numbers"]["contrast_t1/training"]["history"], run["stages"]["contrast_t1/training"]
-    record, longest = history["record"], ContrastT1Settings.at_scale(sweeps.scale).training
-    epochs = sum("validation" in entry for entry in record["history"])
+    history = run["numbers"]["contrast_t1/training"]["history"]
+    used: ContrastT1Settings = configure(ContrastT1Settings, sweeps.scale, sweeps.overrides("headline"))
+    whole = ContrastT1Settings.at_scale(sweeps.scale).training.epochs
+    epochs, weights = sum("validation" in entry for entry in history["record"]["history"]), history["weights"] / 1e6
     words = (
-        f"The recorded training of {history['weights'] / 1e6:.3g} million weights (seed {run['seed']}) saw {epochs} "
+        f"The recorded training of {weights:.3g} million weights (seed {run['seed']}) saw {epochs} epochs of at most "
     )
-    words += f"epochs of at most {longest.epochs}"
-    if record["stopped_early"]:
-        words += f", after {longest.patience} of which had brought nothing it ended by itself."
-    elif epochs < longest.epochs:
-        words += ": it is a **shortened** one, for it had not ended by itself."
+    if history["record"]["stopped_early"]:
+        words += f"{whole}, after {used.training.patience} of which had brought nothing it ended by itself."
+    elif epochs < whole:
+        words += f"{whole}: it is a **shortened** one, for it had not ended by itself."
     else:
-        words += "."
-    given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides("headline").items())
-    words += f" Set for it beside the thesis' sizes: {given}." if given else ""
-    return f"{words} It took {origin['seconds'] / 60:.2g} min on {origin['device']} and is of {origin['created'][:10]}."
+        words += f"{whole}."
+    return f"{words} {sweeps.how_it_ran('headline', 'training')}"
 
 
 def size_rows(entries: Mapping[str, Any], at_size: RecordedSweeps, demo: RecordedSweeps) -> list[dict[str, object]]:
@@ -69,10 +68,16 @@ def size_rows(entries: Mapping[str, Any], at_size: RecordedSweeps, demo: Recorde
         "false": "falsely enhanced, where it does not",
         **OURS,
     }
-    columns = (ours(at_size), ours(demo))
+    columns = {_heading("its size", at_size): ours(at_size), _heading("demo", demo): ours(demo)}
     rows = []
     for name, label in words.items():
         printed = entries[f"contrast_t1.table8.lm.{THESIS[name][1]}"].value if name in THESIS else ""
-        values = [column[name] for column in columns]
-        rows.append({"score": label, "thesis": printed, "at its size, one seed": values[0], "demo, seeds": values[1]})
+        rows.append({"score": label, "thesis": printed} | {head: values[name] for head, values in columns.items()})
     return rows
+
+
+def _heading(words: str, sweeps: RecordedSweeps) -> str:
+    """With the seeds, and of how many patients each the last row asks whether they enhance."""
+    seeds = len(sweeps.seeds("headline"))
+    asked = sweeps.scores("headline", "labelled_score").shape[1]
+    return f"{words}: {seeds} seed{'s' * (seeds > 1)}, {asked} patients asked"

@@ -122,19 +122,13 @@ def training_words(sweeps: RecordedSweeps) -> str:
     """Say how much the recorded training saw of what the paper's saw, where it ran, and what was set for it."""
     run = sweeps.runs("headline")[0]
     history = run["numbers"]["deepspio/training"]["history"]
-    origin = run["stages"]["deepspio/training"]
     seen, whole = history["record"]["samples_seen"], DeepSpioSettings.at_scale("paper").training.samples
     words = f"The recorded training of {history['weights'] / 1e6:.3g} million weights (seed {run['seed']}) saw "
     if seen < whole:
-        words += (
-            f"{seen:,} samples of the paper's {whole:,}, {100 * seen / whole:.2g} %: a **shortened** training, so what "
-            "follows is of the paper's sizes but for its length."
-        )
+        words += f"{seen:,} samples of the paper's {whole:,}, {100 * seen / whole:.2g} %: a **shortened** training."
     else:
         words += f"{seen:,} samples, as many as the paper's."
-    given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides("headline").items())
-    words += f" Set for it beside the paper's sizes: {given}." if given else ""
-    return f"{words} It took {_duration(origin['seconds'])} on {origin['device']} and is of {origin['created'][:10]}."
+    return f"{words} {sweeps.how_it_ran('headline', 'training')}"
 
 
 def validation_rows(sweeps: RecordedSweeps) -> list[dict[str, object]]:
@@ -144,7 +138,3 @@ def validation_rows(sweeps: RecordedSweeps) -> list[dict[str, object]]:
         {"samples seen": f"{count:,.0f}", "NMAE on fresh samples [1]": float(error)}
         for count, error in zip(seen, curves[0], strict=True)
     ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.2g} h" if seconds >= 3600 else f"{seconds / 60:.2g} min"

@@ -309,14 +309,17 @@ def test_pairs_of_one_seed_share_their_networks_and_count_once(tmp_path):
 
 
 def test_patient_area_of_a_perfect_and_of_a_useless_score(tmp_path):
-    labels = [[True, False] * 50] * 3
+    labels = [[True, False] * 200] * 3
     write(tmp_path, "headline", {"labelled_tumor_score": labels, "labelled_enhances": labels})
     perfect = RecordedSweeps("demo", tmp_path).claim("auc_near_half").statistic
     assert (perfect.value, perfect.low) == (1.0, 1.0)
-    flat = [[0.5] * 100] * 3
+    flat = [[0.5] * 400] * 3
     write(tmp_path, "headline", {"labelled_tumor_score": flat, "labelled_enhances": labels})
     useless = RecordedSweeps("demo", tmp_path).claim("auc_near_half").statistic
     assert (useless.low, useless.value, useless.high) == (0.5, 0.5, 0.5)
+    few = [row[:399] for row in labels]
+    write(tmp_path, "headline", {"labelled_tumor_score": few, "labelled_enhances": few})
+    assert RecordedSweeps("demo", tmp_path).claim("auc_near_half") is None
 
 
 def test_overestimated_area_is_correlated_with_the_loss_of_similarity(tmp_path):
@@ -389,8 +392,8 @@ def made_up(generator):
     numbers |= {f"{kind}_true_rise_leaky": [[NAN, 0.8] * 2] * 3 for kind in ("test", "seen")}
     numbers |= {"seen_found_0.3": table(), "test_sinus_enhances": [[0, 1, 1, 0]] * 3}
     numbers |= {
-        "labelled_tumor_score": generator.uniform(size=(3, 40)).tolist(),
-        "labelled_enhances": [[0, 1] * 20] * 3,
+        "labelled_tumor_score": generator.uniform(size=(3, 400)).tolist(),
+        "labelled_enhances": [[0, 1] * 200] * 3,
     }
     keys = ("test_amplitude", "test_dice", "test_voxel_auc")
     return numbers | {"summary": [{key: generator.uniform() for key in keys} for _ in SEEDS]}
@@ -413,7 +416,7 @@ def test_every_claim_is_decided_once_all_is_recorded(tmp_path):
     assert set(found) == set(evidence.CLAIMS)
     for name, each in found.items():
         assert each.statistic.low <= each.statistic.value <= each.statistic.high, name
-        assert each.n_cases in (4, 40, 298), name
+        assert each.n_cases in (4, 400, 298), name
 
 
 def test_every_attempted_claim_of_the_ledger_has_its_evidence_and_no_other():
