@@ -146,8 +146,8 @@ def _scale(row: LedgerRow) -> str:
 
 def changes(rows: Sequence[LedgerRow]) -> str:
     """Say what was set beside the scale's settings for the results of rows, a line for each paper and set of values."""
-    found = {(row.paper, row.record.scale_and_changes) for row in rows if row.record and row.record.set_beside}
-    return "".join(f"\n{heading_of(paper)}, changed: {given}.\n" for paper, given in sorted(found))
+    found = {(row.paper, r.scale, r.set_beside) for row in rows if (r := row.record) and r.set_beside}
+    return "".join(f"\n{heading_of(paper)}, {scale}, changed: {given}.\n" for paper, scale, given in sorted(found))
 
 
 def _changed_verdicts(rows: Sequence[LedgerRow]) -> str:

@@ -154,7 +154,7 @@ def _provenance(rows: Sequence[LedgerRow]) -> str:
             seeds, data = ", ".join(map(str, record.seeds)), ", ".join(record.data) or record.basis
             key = (
                 _linked(row.paper, record.notebook),
-                record.scale_and_changes,
+                record.scale + (f", {record.set_beside}" if record.set_beside else ""),
                 seeds,
                 data,
                 record.commit,

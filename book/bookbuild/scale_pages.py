@@ -39,7 +39,7 @@ def one_seed() -> str:
         points = points_of(sweeps, module.CLAIMS)
         given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides(NETWORKS_IN).items())
         if points and given:
-            changed.append(f"\n{heading_of(chapter)}, changed: {given}.\n")
+            changed.append(f"\n{heading_of(chapter)}, paper, changed: {given}.\n")
         named = heading_of(chapter) + (", changed" if given else "")
         for name, point in points.items():
             row = rows[f"{chapter}.claim.{name}"]

@@ -155,11 +155,6 @@ class Record:
         return self.scale + (", changed" if self.set_beside else "")
 
     @property
-    def scale_and_changes(self) -> str:
-        """The scale, and what was set beside its settings."""
-        return self.scale + (f", {self.set_beside}" if self.set_beside else "")
-
-    @property
     def code_digest(self) -> str:
         """One digest over the code of all stages."""
         return digest_of(dict(self.code))

@@ -118,7 +118,7 @@ def test_what_was_set_for_a_run_stands_with_its_scale(ledger: Ledger) -> None:
     ledger.add([replace(record("condnet.a.x", 0.52), scale="paper", parameters=given)])
     text = paper_pages.paper_page("condnet")
     assert "| condnet/03 | paper, training.samples = 500000 | 0, 1, 2 |" in text
-    said = "\nCondNet, changed: paper, training.samples = 500000.\n"
+    said = "\nCondNet, paper, changed: training.samples = 500000.\n"
     assert said in text[: text.index("Provenance")]
     counted = ledger_pages.scorecard()
     assert "| simulated | paper, changed | current | 1 |" in counted

@@ -85,7 +85,7 @@ def test_one_seed_of_a_changed_run_is_said_to_be_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(RecordedRuns, "overrides", lambda runs, variant: {"training.steps": 10})
     text = scale_pages.one_seed()
     assert [line for line in text.splitlines() if line.startswith("| DL-EPT, changed |")]
-    assert text.endswith("\nDL-EPT, changed: training.steps = 10.\n")
+    assert text.endswith("\nDL-EPT, paper, changed: training.steps = 10.\n")
     assert "CondNet" not in text
 
 
