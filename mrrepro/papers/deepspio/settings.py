@@ -194,7 +194,7 @@ class DeepSpioSettings:
                 paper,
                 sequence=SequenceSettings(size=128),
                 network=NetworkChoice(width=32.0),
-                training=replace(fast, samples=150_000, learning_rate=1e-3, warmup_steps=200),
+                training=replace(fast, samples=150_000, learning_rate=2e-4, warmup_steps=200),
             )
         single = BodySettings(lowest_concentration=3.0, fewest=1, most=1)
         if scale == "demo":
