@@ -18,6 +18,7 @@ from mrrepro.runs.ledger import Ledger
 from mrrepro.runs.measured_speed import read_speed
 from mrrepro.runs.rehearsed import read_rehearsed
 from mrrepro.runs.reported import Claim, Criterion
+from mrrepro.runs.settings import in_words
 
 
 def at_paper_scale() -> str:
@@ -37,7 +38,7 @@ def one_seed() -> str:
         rows = {row.id: row for row in Ledger(chapter).rows() if row.headline}
         sweeps = module.RecordedSweeps("paper")
         points = points_of(sweeps, module.CLAIMS)
-        given = ", ".join(f"{name} = {value}" for name, value in sweeps.overrides(NETWORKS_IN).items())
+        given = in_words(sweeps.overrides(NETWORKS_IN))
         if points and given:
             changed.append(f"\n{heading_of(chapter)}, paper, changed: {given}.\n")
         named = heading_of(chapter) + (", changed" if given else "")

@@ -67,10 +67,8 @@ def bands_of(ledger: Any, scale: str, command: str) -> list[Any]:
 
     Parameters
     ----------
-    ledger : Ledger
-        Of the chapter.
-    scale : str
-        Of the recording.
+    ledger, scale
+        As in `records_of`.
     command : str
         What makes them, for whoever wants to make them again.
     """

@@ -15,6 +15,7 @@ from mrrepro.runs.code import code_digest
 from mrrepro.runs.notebook import Run as NotebookRun
 from mrrepro.runs.recorded import read_recorded, recorded_overrides, stale_reason
 from mrrepro.runs.records import Statistic
+from mrrepro.runs.settings import in_words
 from mrrepro.runs.stages import Stage
 
 
@@ -127,7 +128,7 @@ class RecordedRuns:
     def how_it_ran(self, variant: str, stage: str) -> str:
         """Say what was set for a variant beside its scale, and how long a stage of its lowest seed took and where."""
         origin = self.runs(variant)[0]["stages"][f"{self.paper}/{stage}"]
-        given = ", ".join(f"{name} = {value}" for name, value in self.overrides(variant).items())
+        given = in_words(self.overrides(variant))
         words = f"Set for it beside this scale's settings: {given}. " if given else ""
         return f"{words}It took {duration(origin['seconds'])} on {origin['device']} and is of {origin['created'][:10]}."
 

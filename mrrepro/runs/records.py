@@ -11,7 +11,7 @@ from typing import Any
 
 from mrrepro.runs.files import digest_of, lock_beside, read_json, write_json
 from mrrepro.runs.reported import LedgerError
-from mrrepro.runs.settings import SCALES
+from mrrepro.runs.settings import SCALES, in_words
 
 BASES = ("paper's own", "public substitute", "simulated", "none needed")
 """On which data a value rests."""
@@ -146,8 +146,7 @@ class Record:
     @property
     def set_beside(self) -> str:
         """What was set beside the scale's settings, like ``training.samples = 500000``; empty where nothing was."""
-        overrides = self.parameters.get("overrides") or {}
-        return ", ".join(f"{name} = {value}" for name, value in overrides.items())
+        return in_words(self.parameters.get("overrides") or {})
 
     @property
     def marked_scale(self) -> str:

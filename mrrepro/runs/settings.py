@@ -164,6 +164,15 @@ def describe(settings_type: type) -> tuple[SettingRow, ...]:
     return tuple(rows)
 
 
+def in_words(overrides: Mapping[str, Any]) -> str:
+    """Settings by dotted name as a reader sees them.
+
+    >>> in_words({"training.samples": 500, "network.width": 8})
+    'training.samples = 500, network.width = 8'
+    """
+    return ", ".join(f"{name} = {value}" for name, value in overrides.items())
+
+
 def as_plain(settings: object) -> Any:
     """Turn settings into dicts, lists and plain values that JSON holds; infinities become ``"inf"``, ``"-inf"``."""
     if dataclasses.is_dataclass(settings) and not isinstance(settings, type):

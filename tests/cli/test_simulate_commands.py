@@ -102,6 +102,9 @@ def test_patients_are_added_to_those_that_are_there(patients, tmp_path):
     before = contents(tmp_path)
     refused(run("simulate", "contrast_t1", "-o", tmp_path, "--first", 7), "name, age", "another folder")
     assert contents(tmp_path) == before
+    (tmp_path / "patients.csv").unlink()
+    (tmp_path / "patients.csv").mkdir()
+    refused(run("simulate", "contrast_t1", "-o", tmp_path, "--first", 7), "patients.csv is a folder")
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def simulate_to_folder(request: PatientsRequest) -> list[Path]:
     _require_free(
         request.folder, [path for name in names.values() for path in _files(request.folder / name)], request.force
     )
+    _require_free(request.folder, [table], force=True)
     known = _known(table)
     cohort = ContrastT1Settings.at_scale("demo").cohort
     template = mni152_template(request.voxel_mm)
